@@ -1,0 +1,89 @@
+"""Manifests into a Cluster: what an API server would hold after ``kubectl apply``."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gxsim.api.context import AdmissionContext, context_of
+from gxsim.api.defaulting import default
+from gxsim.api.validation import violations
+from gxsim.errors import ScenarioError
+from gxsim.load.documents import Document, read
+from gxsim.load.objects import READERS, WORKLOADS, cluster
+from gxsim.model.cluster import Cluster
+
+Object = dict[str, Any]
+
+
+def load_cluster(paths: Sequence[str | Path], digests: dict[str, str] | None = None) -> Cluster:
+    """The Cluster that the manifests at *paths* describe, defaulted as an API server does it.
+
+    An object that is given twice counts as applied twice: the later one holds. Raises ScenarioError with file, line
+    and path for what an API server would refuse.
+    """
+    digests = {} if digests is None else digests
+    documents = _applied(read(paths, digests))
+    context = context_of(document.value for document in documents)
+    return cluster([(_admitted(document, context), document.source) for document in documents], digests)
+
+
+def _applied(documents: Iterable[Document]) -> list[Document]:
+    """One document per object, in the order of first appearance."""
+    objects: dict[tuple[str, str, str], Document] = {}
+    for document in documents:
+        kind, namespace, name = _identity(document)
+        objects[kind, namespace, name] = document
+    return list(objects.values())
+
+
+def _identity(document: Document) -> tuple[str, str, str]:
+    value = document.value
+    if not isinstance(value, dict):
+        raise document.error((), f"expected a Kubernetes object, got {type(value).__name__}")
+    for name in ("apiVersion", "kind"):
+        if not isinstance(value.get(name), str):
+            raise document.error((name,), f"expected the object's {name}, got {value.get(name)!r}")
+    if value["apiVersion"].startswith("gxsim/"):
+        raise document.error(("kind",), f"a gxsim {value['kind']} is no manifest; name it in the scenario instead")
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
+        raise document.error(("metadata",), f"the {value['kind']} has no metadata.name")
+    name = metadata.get("name") or metadata["generateName"]
+    return f"{value['apiVersion'].rpartition('/')[0]}/{value['kind']}", str(metadata.get("namespace") or ""), str(name)
+
+
+def _admitted(document: Document, context: AdmissionContext) -> Object:
+    """The object as stored; a workload's template is what the API server makes of each of its pods."""
+    obj: Object = document.value
+    if obj["kind"] not in READERS:
+        return obj
+    try:
+        stored = default(obj, context)
+        if stored["kind"] in WORKLOADS:
+            _admit_template(stored, context)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise _refused(document) from error
+    refused = violations(stored)
+    if refused:
+        raise _refused(document)
+    return stored
+
+
+def _admit_template(workload: Object, context: AdmissionContext) -> None:
+    spec = workload["spec"]
+    run = spec["jobTemplate"]["spec"] if workload["kind"] == "CronJob" else spec
+    template = run.get("template") or {}
+    metadata = {**(template.get("metadata") or {}), "namespace": workload["metadata"]["namespace"]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
+    admitted = default(pod, context)
+    run["template"] = {"metadata": admitted["metadata"], "spec": admitted["spec"]}
+
+
+def _refused(document: Document) -> ScenarioError:
+    """What is wrong with an object, at the line of the first thing that is."""
+    found = violations(document.value)
+    if not found:
+        return document.error((), f"the {document.value['kind']} cannot be read")
+    first = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return ScenarioError(f"{document.source}: {first.path}", f"{first.message}{more}")

@@ -1,0 +1,106 @@
+"""Scenario, model and placement files: gxsim's own kinds, read strictly; and everything a scenario names."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from gxsim.errors import ScenarioError
+from gxsim.load.documents import Document, read_one
+from gxsim.load.fields import read_fields, unknown_name
+from gxsim.load.manifests import load_cluster
+from gxsim.model.cluster import Cluster
+from gxsim.model.model import Model
+from gxsim.model.placement import Placement
+from gxsim.model.scenario import Scenario
+
+API_VERSION = "gxsim/v1alpha1"
+KINDS = {"Scenario": Scenario, "Model": Model, "Placement": Placement}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A scenario with everything it names, loaded. ``digests`` maps each file read to its SHA-256."""
+
+    scenario: Scenario
+    cluster: Cluster
+    model: Model
+    placement: Placement | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        start = f"placement {self.placement.name!r}" if self.placement else "placed from scratch"
+        return f"<Case {self.scenario.name!r}: {len(self.scenario.faults)} faults, {start}, {self.cluster!r}>"
+
+
+def load(path: str | Path) -> Case:
+    """The scenario at *path* (a file, or the name of a bundled scenario such as ``gx/node-loss``).
+
+    Raises ScenarioError with file, line and path of what is wrong.
+    """
+    file = find_scenario(path)
+    digests: dict[str, str] = {}
+    scenario = _read(file, "Scenario", digests)
+    folder = file.parent
+    cluster = load_cluster([folder / name for name in (*scenario.manifests, *scenario.overlays)], digests)
+    model = _read(folder / scenario.model, "Model", digests) if scenario.model else Model()
+    placement = _read(folder / scenario.placement, "Placement", digests) if scenario.placement else None
+    relative = {_relative(name, folder): digest for name, digest in sorted(digests.items())}
+    return Case(scenario=scenario, cluster=cluster, model=model, placement=placement, digests=relative)
+
+
+def bundled() -> Path:
+    """The folder of the scenarios that come with gxsim: in the wheel, or in a checkout."""
+    packaged = Path(str(resources.files("gxsim"))) / "scenarios"
+    return packaged if packaged.is_dir() else packaged.parent.parent / "scenarios"
+
+
+def find_scenario(path: str | Path) -> Path:
+    """The file that *path* means; raises ScenarioError with the nearest bundled name."""
+    given = Path(path)
+    if given.is_file():
+        return given
+    names = scenario_names()
+    if str(path) in names:
+        return bundled() / f"{given.name}.yaml"
+    raise ScenarioError(str(path), f"no such scenario file or bundled scenario; {unknown_name(path, names)}")
+
+
+def scenario_names() -> list[str]:
+    """Names of the bundled scenarios, sorted: ``gx/NAME`` for the file NAME.yaml about the cluster in ``gx/``."""
+    return sorted(f"gx/{file.stem}" for file in bundled().glob("*.yaml"))
+
+
+def _read(path: Path, kind: str, digests: dict[str, str]) -> object:
+    document = read_one(path, digests)
+    check_header(document, kind)
+    metadata = document.value.get("metadata") or {}
+    if not isinstance(metadata, dict) or set(metadata) - {"name"}:
+        raise document.error(("metadata",), "expected metadata with a name only")
+    found = read_fields(KINDS[kind], document, ("spec",))
+    return dataclasses.replace(found, name=str(metadata.get("name") or path.stem))
+
+
+def check_header(document: Document, kind: str) -> None:
+    """Raise ScenarioError unless *document* is a gxsim file of this *kind* with a ``spec``."""
+    value = document.value
+    if not isinstance(value, dict):
+        raise document.error((), f"expected a {kind} (apiVersion: {API_VERSION}), got {type(value).__name__}")
+    for name, wanted in (("apiVersion", API_VERSION), ("kind", kind)):
+        if value.get(name) != wanted:
+            raise document.error((name,), f"expected {wanted!r}, got {value.get(name)!r}")
+    known = ("apiVersion", "kind", "metadata", "spec")
+    for name in value:
+        if name not in known:
+            raise document.error((name,), f"unknown field; {unknown_name(name, known)}")
+    if "spec" not in value:
+        raise document.error((), "the field 'spec' is missing")
+
+
+def _relative(name: str, folder: Path) -> str:
+    """A file's name as the scenario sees it, so that digests do not depend on where a checkout lies."""
+    path = Path(name)
+    try:
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return path.name

@@ -1,0 +1,87 @@
+"""The timers and limits of the control plane and the kubelet; defaults are those of K3s v1.33.5."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gxsim.model.fields import spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """kube-controller-manager, kube-scheduler, kube-apiserver and etcd; names are those of their flags."""
+
+    etcd: tuple[str, ...] = spec((), doc="Nodes with an etcd member; none: etcd never fails")
+    leader_election: bool = spec(True, doc="Whether controllers and scheduler hold a lease and exit without it")
+    lease_duration_s: float = spec(15.0, doc="How long a lost leader's lease keeps others waiting", gt=0)
+    renew_deadline_s: float = spec(10.0, doc="A leader that cannot renew for so long exits", gt=0)
+    retry_period_s: float = spec(2.0, doc="Pause between tries to get the lease", gt=0)
+    supervisor_restart_s: float = spec(5.0, doc="Pause before systemd starts an exited process again", ge=0)
+
+    node_monitor_period_s: float = spec(5.0, doc="Pause between two looks at the node leases", gt=0)
+    node_monitor_grace_period_s: float = spec(50.0, doc="Silence after which a node is Unknown", gt=0)
+    node_eviction_rate: float = spec(0.1, doc="Nodes tainted NoExecute per second and zone", ge=0)
+    secondary_node_eviction_rate: float = spec(0.01, doc="The same in a zone that is partly down", ge=0)
+    large_cluster_size_threshold: int = spec(50, doc="Zones up to this size get no secondary rate at all", ge=0)
+    unhealthy_zone_threshold: float = spec(
+        0.55, doc="Share of nodes not ready that makes a zone partly down", ge=0, le=1
+    )
+    taint_retry_s: float = spec(0.1, doc="Period of the worker that puts NoExecute taints", gt=0)
+
+    pod_gc_period_s: float = spec(20.0, doc="Pause between two looks for orphaned pods", gt=0)
+    pod_gc_quarantine_s: float = spec(40.0, doc="How long a node must be missing before its pods are deleted", ge=0)
+    terminated_pod_gc_threshold: int = spec(12_500, doc="Finished pods kept before the oldest are deleted", ge=0)
+
+    slow_start_batch: int = spec(1, doc="Pods in the first batch of a ReplicaSet; each further batch doubles", gt=0)
+    burst_replicas: int = spec(500, doc="Most pods a ReplicaSet creates or deletes in one sync", gt=0)
+    requeue_base_s: float = spec(0.005, doc="First pause after a failed sync; it doubles", gt=0)
+    requeue_cap_s: float = spec(1000.0, doc="Longest pause after failed syncs", gt=0)
+
+    pod_initial_backoff_s: float = spec(1.0, doc="First pause of an unschedulable pod; it doubles", gt=0)
+    pod_max_backoff_s: float = spec(10.0, doc="Longest pause of an unschedulable pod", gt=0)
+    unschedulable_flush_s: float = spec(300.0, doc="A pod unschedulable for so long is tried again", gt=0)
+    unschedulable_flush_period_s: float = spec(30.0, doc="Period of the check for such pods", gt=0)
+    volume_poll_s: float = spec(1.0, doc="Period at which the scheduler looks whether a claim is bound", gt=0)
+    volume_bind_timeout_s: float = spec(600.0, doc="Longest wait for a claim to be bound", gt=0)
+    provision_s: float = spec(1.5, doc="Time the provisioner takes to make a volume", ge=0)
+
+    disrupted_pods_expiry_s: float = spec(120.0, doc="An eviction that never came is forgotten after this", gt=0)
+    detach_timeout_s: float = spec(360.0, doc="Silence after which a volume is detached by force", gt=0)
+    drain_retry_s: float = spec(5.0, doc="Pause before kubectl drain tries a refused eviction again", gt=0)
+    drain_poll_s: float = spec(1.0, doc="Period at which kubectl drain looks whether a pod is gone", gt=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kubelet:
+    """What every kubelet does by itself."""
+
+    lease_renew_s: float = spec(10.0, doc="Period of the node lease renewal", gt=0)
+    status_period_s: float = spec(10.0, doc="Period at which the kubelet compares its status with the API's", gt=0)
+    resync_s: float = spec(1.0, doc="Time after a return until pods are reported and ended", ge=0)
+    start_s: float = spec(2.0, doc="From binding to running containers, images present", ge=0)
+    image_pull_s: float = spec(
+        0.0, doc="Additional time when a node starts a template's images for the first time", ge=0
+    )
+    reboot_s: float = spec(0.0, doc="Additional time after a reboot before containers start", ge=0)
+    ready_s: float = spec(0.0, doc="From running to Ready for pods without a readiness probe", ge=0)
+    stop_s: float = spec(1.0, doc="From the deletion to the end of the containers, at most the grace period", ge=0)
+    crash_backoff_s: float = spec(10.0, doc="First pause before a crashed container starts again; it doubles", gt=0)
+    crash_backoff_cap_s: float = spec(300.0, doc="Longest pause before a crashed container starts again", gt=0)
+    crash_backoff_reset_s: float = spec(
+        600.0, doc="A container that ran so long starts with the first pause again", gt=0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTiming:
+    """Durations of the pods it selects; the first entry that matches counts. An absent one is the kubelet's."""
+
+    namespaces: tuple[str, ...] = spec((), doc="Namespaces meant; none: all")
+    labels: Mapping[str, str] = spec(doc="Labels the pod must carry; none: every pod", factory=dict)
+    start_s: float | None = spec(None, doc="From binding to running containers", ge=0)
+    ready_s: float | None = spec(None, doc="From running to an application that answers; inf: never")
+    stop_s: float | None = spec(None, doc="From the deletion to the end of the containers", ge=0)
+
+    def selects(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        if self.namespaces and namespace not in self.namespaces:
+            return False
+        return self.labels.items() <= labels.items()

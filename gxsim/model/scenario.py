@@ -1,0 +1,24 @@
+"""A scenario: which cluster, what goes wrong, for how long, and what is expected."""
+
+from dataclasses import dataclass
+
+from gxsim.model.expectation import Expectation
+from gxsim.model.fault import Fault
+from gxsim.model.fields import spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """``kind: Scenario`` of a scenario file; paths in it are relative to the file."""
+
+    name: str = spec(doc="Name of the scenario", default="scenario")
+    question: str = spec("", doc="What the scenario asks, in one sentence")
+    manifests: tuple[str, ...] = spec(doc="Files and folders of Kubernetes manifests")
+    overlays: tuple[str, ...] = spec((), doc="Further manifests that this scenario switches on")
+    model: str = spec("", doc="The model file: what manifests cannot say")
+    placement: str = spec("", doc="A Placement file to start from; absent: the scheduler places every pod")
+    horizon_s: float = spec(86400.0, doc="How long the clock runs", gt=0)
+    clock: str = spec("00:00", doc="Time of day at the start; only for people")
+    seed: int = spec(1, doc="Seed of every random stream", ge=0)
+    faults: tuple[Fault, ...] = spec((), doc="What goes wrong, and when")
+    expect: tuple[Expectation, ...] = spec((), doc="What must hold, such as 'quorum(orderers) == kept'")

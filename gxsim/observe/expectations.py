@@ -1,0 +1,123 @@
+"""Expectations of a scenario held against its run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from gxsim.errors import ScenarioError
+from gxsim.model.expectation import MEASURES, Expectation
+from gxsim.observe.table import Table
+from gxsim.units import human_duration
+
+Tables = Mapping[str, Table]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One expectation, what was observed, and whether it holds."""
+
+    expectation: Expectation
+    observed: float | str
+    holds: bool
+
+    @property
+    def observed_text(self) -> str:
+        """The observed value in the measure's unit."""
+        unit = MEASURES[self.expectation.measure][1]
+        if isinstance(self.observed, str):
+            return self.observed
+        return {"duration": human_duration, "percent": "{:.1f}%".format}.get(unit, "{:g}".format)(self.observed)
+
+
+def judge(expectations: tuple[Expectation, ...], tables: Tables) -> tuple[Verdict, ...]:
+    """A verdict on each expectation, from the run's tables."""
+    verdicts = []
+    for expectation in expectations:
+        observed = MEASURERS[expectation.measure](tables, expectation)
+        verdicts.append(Verdict(expectation=expectation, observed=observed, holds=expectation.holds(observed)))
+    return tuple(verdicts)
+
+
+def _matching(table: Table, column: str, expectation: Expectation) -> list[dict[str, Any]]:
+    """Rows whose *column* matches the expectation's pattern; naming nothing at all is the scenario's error."""
+    rows = [row for row in table.rows() if fnmatchcase(str(row[column]), expectation.argument)]
+    if not rows:
+        known = sorted({str(value) for value in table.columns[column]})
+        listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        raise ScenarioError(f"expect: {expectation.text}", f"no {column} matches; there are: {listed or 'none'}")
+    return rows
+
+
+def _worst(table: str, by: str, column: str, worst: Callable = max) -> Callable[[Tables, Expectation], float]:
+    """A measure: the worst value of *column* among rows of *table* whose *by* matches."""
+
+    def measure(tables: Tables, expectation: Expectation) -> float:
+        return float(worst(row[column] for row in _matching(tables[table], by, expectation)))
+
+    return measure
+
+
+def _outcomes(*names: str) -> Callable[[Tables, Expectation], float]:
+    def measure(tables: Tables, _: Expectation) -> float:
+        return float(sum(outcome in names for outcome in tables["pods"].columns["outcome"]))
+
+    return measure
+
+
+def _quorum_lost(tables: Tables, expectation: Expectation) -> float:
+    rows = _matching(tables["quorum"], "group", expectation)
+    lost: dict[str, float] = {}
+    for row in rows:
+        lost[row["group"]] = lost.get(row["group"], 0.0) + (0.0 if row["quorum"] else row["to_s"] - row["from_s"])
+    return max(lost.values())
+
+
+def _quorum(tables: Tables, expectation: Expectation) -> str:
+    return "kept" if _quorum_lost(tables, expectation) == 0 else "lost"
+
+
+def _without(tables: Tables, expectation: Expectation) -> float:
+    rows = [r for r in tables["pods"].rows() if fnmatchcase(r["workload"], expectation.argument)]
+    if not rows:
+        _matching(tables["workloads"], "workload", expectation)
+    return max((float(row["without_s"]) for row in rows), default=0.0)
+
+
+def _detected(tables: Tables, expectation: Expectation) -> float:
+    rows = _matching(tables["node_losses"], "node", expectation)
+    return max(float("inf") if r["noticed_s"] is None else r["noticed_s"] - r["lost_s"] for r in rows)
+
+
+def _requests(tables: Tables, expectation: Expectation) -> float:
+    resource = expectation.argument
+    amounts = {"cpu": "requests_cpu_milli", "memory": "requests_memory_bytes", "disk": "volumes_bytes"}
+    offers = {"cpu": "allocatable_cpu_milli", "memory": "allocatable_memory_bytes", "disk": "allocatable_disk_bytes"}
+    if resource not in amounts:
+        raise ScenarioError(
+            f"expect: {expectation.text}", f"unknown resource {resource!r}; expected cpu, memory or disk"
+        )
+    rows = [row for row in tables["nodes"].rows() if row[offers[resource]]]
+    return max((100.0 * row[amounts[resource]] / row[offers[resource]] for row in rows), default=0.0)
+
+
+MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
+    "quorum": _quorum,
+    "quorum_lost": _quorum_lost,
+    "tolerates_members": _worst("quorum", "group", "tolerates_members", min),
+    "tolerates_nodes": _worst("quorum", "group", "tolerates_nodes", min),
+    "unavailable": _worst("services", "service", "none_s"),
+    "degraded": _worst("services", "service", "degraded_s"),
+    "undetected": _worst("services", "service", "undetected_s"),
+    "fewest": _worst("services", "service", "fewest_answering", min),
+    "detected": _detected,
+    "without": _without,
+    "moved": _outcomes("moved"),
+    "in_place": _outcomes("back in place", "recreated in place"),
+    "stuck": _outcomes("stuck", "Pending", "not ready yet"),
+    "pending": lambda tables, _: float(sum(tables["workloads"].columns["pending"])),
+    "missing": lambda tables, _: float(sum(tables["workloads"].columns["missing"])),
+    "volumes_lost": lambda tables, _: float(sum(tables["volumes"].columns["lost"])),
+    "volumes_unreachable": lambda tables, _: float(sum(s > 0 for s in tables["volumes"].columns["unreachable_s"])),
+    "requests": _requests,
+}

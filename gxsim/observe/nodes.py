@@ -1,0 +1,122 @@
+"""Nodes over time: what is requested, limited and really used, against what there is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.model.model import Model, Usage
+from gxsim.observe.table import Table
+from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, PHASE_RUNNING, STORAGE, ClusterState
+from gxsim.timeline import Timeline
+
+KINDS_OF_LOAD = ("requests", "limits", "usage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLoad:
+    """Sums over the pods of each node at some moments; each array is (moments, nodes, 3): cpu, memory, volumes.
+
+    ``usage`` counts pods that truly run; requests and limits count pods that are bound, as the scheduler does.
+    Volumes count the sizes of claims bound to volumes of the node, in every kind of load.
+    """
+
+    times_s: NDArray
+    loads: Mapping[str, NDArray]
+    pods: NDArray  # (moments, nodes) pods bound
+
+
+def owner_name(state: ClusterState, pod: int) -> str:
+    """The workload a pod belongs to: the Deployment above its ReplicaSet; its own name for a bare pod."""
+    owner = int(state.pod_owner[pod])
+    if owner == NO_OWNER:
+        return state.pod_names[pod]
+    while state.owners[owner].parent != NO_OWNER:
+        owner = state.owners[owner].parent
+    return state.owners[owner].name
+
+
+def pod_usage(state: ClusterState, usage: tuple[Usage, ...]) -> NDArray:
+    """(pods, 2) cpu and memory each pod uses while it runs, by the first entry that matches; 0 where none does."""
+    used = np.zeros((len(state.pod_names), 2), np.int64)
+    known: dict[tuple[str, str], tuple[int, int]] = {}
+    for pod in range(len(state.pod_names)):
+        namespace = state.templates[state.pod_template[pod]].namespace
+        key = (namespace, owner_name(state, pod))
+        if key not in known:
+            known[key] = next(
+                (
+                    (entry.cpu_milli, entry.memory_bytes)
+                    for entry in usage
+                    if entry.namespace == namespace and fnmatchcase(key[1], entry.workload)
+                ),
+                (0, 0),
+            )
+        used[pod] = known[key]
+    return used
+
+
+def node_load(state: ClusterState, timeline: Timeline, model: Model, times_s: NDArray) -> NodeLoad:
+    """The load of every node at each of *times_s*."""
+    limits = np.array([[t.limits.get("cpu", 0), t.limits.get("memory", 0)] for t in state.templates], np.int64)
+    limits = limits.reshape(-1, 2)[state.pod_template]
+    requests = state.template_requests[state.pod_template][:, [CPU, MEMORY]]
+    usage = pod_usage(state, model.usage)
+    volumes = _volume_bytes(state)
+    shape = (len(times_s), len(state.nodes), 3)
+    loads = {kind: np.zeros(shape, np.int64) for kind in KINDS_OF_LOAD}
+    pods = np.zeros(shape[:2], np.int64)
+    for moment, time_s in enumerate(times_s):
+        node = timeline.at("pod_node", time_s)
+        exists = timeline.at("pod_exists", time_s).astype(bool)
+        bound = exists & (node != PENDING) & (timeline.at("pod_phase", time_s) <= PHASE_RUNNING)
+        serving = timeline.at("pod_serving", time_s).astype(bool)
+        np.add.at(loads["requests"][moment, :, :2], node[bound], requests[bound])
+        np.add.at(loads["limits"][moment, :, :2], node[bound], limits[bound])
+        np.add.at(loads["usage"][moment, :, :2], node[bound & serving], usage[bound & serving])
+        np.add.at(pods[moment], node[bound], 1)
+        for kind in KINDS_OF_LOAD:
+            loads[kind][moment, :, 2] = volumes
+    return NodeLoad(times_s=np.asarray(times_s, float), loads=loads, pods=pods)
+
+
+def _volume_bytes(state: ClusterState) -> NDArray:
+    """(nodes,) sizes of the volumes that only this node can reach, as they lie at the end of the run."""
+    total = np.zeros(len(state.nodes), np.int64)
+    for volume in state.volumes.values():
+        nodes = volume_nodes(state, volume.name)
+        if len(nodes) == 1:
+            total[nodes[0]] += volume.size_bytes
+    return total
+
+
+def volume_nodes(state: ClusterState, name: str) -> list[int]:
+    """Positions of the nodes that can reach a volume; every node for one without node affinity."""
+    affinity = state.volumes[name].node_affinity
+    return [i for i, n in enumerate(state.nodes) if affinity is None or affinity.matches(n.name, n.labels)]
+
+
+def capacity(state: ClusterState) -> NDArray:
+    """(nodes, 3) allocatable cpu, memory and disk."""
+    return state.allocatable[:, [CPU, MEMORY, STORAGE]]
+
+
+def node_table(state: ClusterState, load: NodeLoad, moments: tuple[str, ...]) -> Table:
+    """One row per node and moment: amounts, and shares of what the node can give."""
+    offered = capacity(state)
+    names = ["node", "moment", "time_s", "pods"]
+    for kind in KINDS_OF_LOAD:
+        names += [f"{kind}_cpu_milli", f"{kind}_memory_bytes"]
+    names += ["volumes_bytes", "allocatable_cpu_milli", "allocatable_memory_bytes", "allocatable_disk_bytes"]
+    rows = []
+    for node, noun in enumerate(state.nodes):
+        for moment, label in enumerate(moments):
+            row = [noun.name, label, float(load.times_s[moment]), int(load.pods[moment, node])]
+            for kind in KINDS_OF_LOAD:
+                row += [int(x) for x in load.loads[kind][moment, node, :2]]
+            row += [int(load.loads["requests"][moment, node, 2]), *(int(x) for x in offered[node])]
+            rows.append(row)
+    about = "Load of each node at some moments of the run, against what it can give"
+    return Table.of("nodes", about, names, rows)

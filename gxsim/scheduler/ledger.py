@@ -1,0 +1,143 @@
+"""The journal of bindings read once, and counts over the pods on nodes that follow it.
+
+What plugins count depends on a pod's labels, affinity terms, ports and volumes only. Templates that agree in these
+share a *signature*, so that thousands of templates that differ in size are counted as one.
+"""
+
+from array import array
+from collections.abc import Callable, Hashable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.model.pod import PodTemplate
+from gxsim.state import ClusterState
+
+
+class Addend(NamedTuple):
+    """Adds *weight* to ``counts[codes[node]]`` for each pod on a node; code −1 is the spare last slot."""
+
+    counts: NDArray[np.int64]  # (domains + 1,)
+    codes: NDArray[np.intp]  # (nodes,)
+    weight: int
+
+
+class Ledger:
+    """The journal as columns: which signature came to (+1) or left (−1) which node.
+
+    ``present`` follows the pod's stay on the node, ``staying`` ends already when its deletion begins.
+    """
+
+    def __init__(self, state: ClusterState):
+        self._state = state
+        self._read = 0
+        self._leaving: set[int] = set()
+        self._numbers: dict[Hashable, int] = {}
+        self._of_template: list[int] = []
+        self.signatures: list[PodTemplate] = []  # one template of each signature
+        self.signature = array("q")
+        self.node = array("q")
+        self.present = array("b")
+        self.staying = array("b")
+
+    def __len__(self) -> int:
+        return len(self.node)
+
+    def signature_of(self, template: int) -> int:
+        """The signature's number of a template of the state."""
+        known = self._of_template
+        for unseen in self._state.templates[len(known) : template + 1]:
+            number = self._numbers.setdefault(_signature(unseen), len(self.signatures))
+            if number == len(self.signatures):
+                self.signatures.append(unseen)
+            known.append(number)
+        return known[template]
+
+    def catch_up(self) -> None:
+        """Read what the journal gained."""
+        journal = self._state.journal
+        if self._read == len(journal):
+            return
+        for pod, node, sign in journal[self._read :]:
+            staying = sign
+            if sign == 0:
+                self._leaving.add(pod)
+                staying = -1
+            elif pod in self._leaving:
+                self._leaving.discard(pod)
+                staying = 0
+            self.signature.append(self.signature_of(self._state.pod_template[pod]))
+            self.node.append(node)
+            self.present.append(sign)
+            self.staying.append(staying)
+        self._read = len(journal)
+
+
+class Tally:
+    """Counts that follow the ledger. *effects* says what one pod of a signature adds, and is asked once for each.
+
+    ``staying`` leaves out pods that are being deleted.
+    """
+
+    def __init__(self, ledger: Ledger, effects: Callable[[PodTemplate], Iterable[Addend]], *, staying: bool = False):
+        self._ledger = ledger
+        self._ask = effects
+        self._staying = staying
+        self._effects: list[tuple[Addend, ...]] = []
+        self._seen = 0
+        self.inert = True  # no signature seen so far adds anything
+
+    def catch_up(self) -> None:
+        """Count what the ledger gained."""
+        ledger, seen, end = self._ledger, self._seen, len(self._ledger)
+        if len(self._effects) < len(ledger.signatures):
+            self._learn()
+        if seen == end:
+            return
+        self._seen = end
+        if self.inert:
+            return
+        signs = ledger.staying if self._staying else ledger.present
+        if end - seen > 64:
+            self._count_many(seen, signs)
+            return
+        effects = self._effects
+        for signature, node, sign in zip(ledger.signature[seen:], ledger.node[seen:], signs[seen:], strict=True):
+            for counts, codes, weight in effects[signature]:
+                counts[codes[node]] += weight * sign
+
+    def suppose(self, signature: int, node: int, sign: int) -> None:
+        """Count a pod as there (+1) or gone (−1) that is not; take it back with the opposite sign."""
+        self.catch_up()
+        if len(self._effects) <= signature:
+            self._learn()
+        for counts, codes, weight in self._effects[signature]:
+            counts[codes[node]] += weight * sign
+
+    def _learn(self) -> None:
+        for template in self._ledger.signatures[len(self._effects) :]:
+            self._effects.append(tuple(self._ask(template)))
+            self.inert = self.inert and not self._effects[-1]
+
+    def _count_many(self, seen: int, signs: array) -> None:
+        """The same for a long stretch: one pass per signature that counts."""
+        signature = np.array(self._ledger.signature[seen:])
+        node, sign = np.array(self._ledger.node[seen:]), np.array(signs[seen:])
+        order = np.argsort(signature, kind="stable")
+        starts = np.flatnonzero(np.diff(signature[order], prepend=-1))
+        for rows in np.split(order, starts[1:]):
+            for counts, codes, weight in self._effects[signature[rows[0]]]:
+                np.add.at(counts, codes[node[rows]], weight * sign[rows].astype(np.int64))
+
+
+def _signature(template: PodTemplate) -> Hashable:
+    """What plugins count a pod by; templates with volumes stand alone (the sources are not hashable, and rarely equal)."""
+    return (
+        template.namespace,
+        frozenset(template.labels.items()),
+        template.pod_affinity,
+        template.pod_anti_affinity,
+        template.host_ports,
+        template if template.claims or template.volumes else None,
+    )

@@ -1,0 +1,443 @@
+"""The state of a cluster at one moment: columns, the few verbs that change them, and what must always hold.
+
+What is true and what the control plane believes are different columns. True: ``node_down``, ``node_kubelet_down``,
+``pod_running``, ``pod_stalled``. Believed (the API's objects): everything else.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.errors import InvariantError
+from gxsim.model.cluster import Claim, Cluster, Volume
+from gxsim.model.node import Node, Taint
+from gxsim.model.pod import PodTemplate
+from gxsim.state.columns import (
+    NO_OWNER,
+    NOT_READY,
+    PENDING,
+    PHASE_RUNNING,
+    POD_COLUMNS,
+    PODS,
+    READY,
+    RESOURCES,
+    Binding,
+    Event,
+    Owner,
+)
+
+
+class ClusterState:
+    """Struct of arrays: ``(nodes, resources)``, ``(nodes,)`` and ``(pods,)``; cpu in millicores, memory in bytes.
+
+    Rows are only appended; a replaced pod is a new row. Nothing but the verbs below assigns to a column.
+    ``journal`` lists bindings in order, so that caches can catch up; ``node_revision`` and ``volume_revision`` count
+    changes of node properties, and of claims or volumes.
+    """
+
+    # (pods,) columns, declared in POD_COLUMNS
+    pod_template: NDArray[np.int32]
+    pod_owner: NDArray[np.int32]
+    pod_ordinal: NDArray[np.int32]
+    pod_node: NDArray[np.int32]
+    pod_phase: NDArray[np.int8]
+    pod_exists: NDArray[np.bool_]
+    pod_ready: NDArray[np.bool_]
+    pod_terminating: NDArray[np.bool_]
+    pod_running: NDArray[np.bool_]
+    pod_stalled: NDArray[np.int16]
+    pod_restarts: NDArray[np.int32]
+    pod_created_s: NDArray[np.float64]
+    pod_started_s: NDArray[np.float64]
+    pod_ready_since_s: NDArray[np.float64]
+    pod_deleted_s: NDArray[np.float64]
+    pod_grace_s: NDArray[np.float64]
+    pod_endpoint: NDArray[np.int8]
+
+    def __init__(self, cluster: Cluster):
+        self.cluster = cluster
+        self.nodes: list[Node] = list(cluster.nodes)
+        self.node_index = {node.name: i for i, node in enumerate(self.nodes)}
+        self.resources = (*RESOURCES, *_extended_resources(cluster))
+        self.resource_index = {name: i for i, name in enumerate(self.resources)}
+        count = len(self.nodes)
+        self.allocatable = np.zeros((count, len(self.resources)), np.int64)
+        for i, node in enumerate(self.nodes):
+            self.allocatable[i] = self.vector(node.allocatable)
+        self.requested = np.zeros_like(self.allocatable)
+        self.scored_requested = np.zeros((count, 2), np.int64)  # cpu, memory as LeastAllocated counts them
+        self.unschedulable = np.array([n.unschedulable for n in self.nodes], bool)
+        self.node_exists = np.ones(count, bool)
+        self.node_ready = np.array([READY if n.ready else NOT_READY for n in self.nodes], np.int8)
+        self.node_down = np.zeros(count, np.int32)  # open faults that stop the host or cut it off
+        self.node_kubelet_down = np.zeros(count, np.int32)  # open faults that stop the kubelet only
+        self.taints: list[tuple[Taint, ...]] = [node.taints for node in self.nodes]
+        self.node_revision = 0
+
+        self.templates: list[PodTemplate] = []
+        self._template_index: dict[PodTemplate, int] = {}
+        self._template_requests = np.zeros((0, len(self.resources)), np.int64)
+        self._template_scored = np.zeros((0, 2), np.int64)
+        self.pod_names: list[str] = []
+        self._columns: dict[str, NDArray] = {}
+        self._reserve(64)
+        self._show(0)
+
+        self.owners: list[Owner] = []
+        self.claims: dict[str, Claim] = {claim.key: claim for claim in cluster.claims}
+        self.volumes: dict[str, Volume] = {volume.name: volume for volume in cluster.volumes}
+        self.volume_revision = 0
+        self.journal: list[Binding] = []
+        self.touched: list[int] = []  # rows of pods and
+        self.revised: list[int] = []  # of owners as verbs changed them, for those who follow along
+        self.events: list[Event] = []
+
+    # ---- templates and vectors
+
+    def vector(self, amounts: Mapping[str, int]) -> NDArray[np.int64]:
+        """*amounts* by resource name as a (resources,) row; names no node or pod uses are left out."""
+        row = np.zeros(len(self.resources), np.int64)
+        for name, amount in amounts.items():
+            if name in self.resource_index:
+                row[self.resource_index[name]] = amount
+        return row
+
+    def template(self, template: PodTemplate) -> int:
+        """The index of *template*, which is taken in when it is new."""
+        index = self._template_index.get(template)
+        if index is None:
+            index = self._template_index[template] = len(self.templates)
+            self.templates.append(template)
+            if index >= len(self._template_requests):
+                grown = max(64, 2 * index)
+                self._template_requests = _grow(self._template_requests, grown)
+                self._template_scored = _grow(self._template_scored, grown)
+            self._template_requests[index] = self.vector(template.requests)
+            self._template_requests[index, PODS] = 1
+            self._template_scored[index] = template.scored_requests
+        return index
+
+    @property
+    def template_requests(self) -> NDArray[np.int64]:
+        """(templates, resources) effective requests; every pod requests one of ``pods``."""
+        return self._template_requests[: len(self.templates)]
+
+    @property
+    def template_scored(self) -> NDArray[np.int64]:
+        """(templates, 2) cpu and memory as LeastAllocated counts them."""
+        return self._template_scored[: len(self.templates)]
+
+    # ---- pods
+
+    def create(
+        self,
+        name: str,
+        template: PodTemplate,
+        *,
+        now: float = 0.0,
+        owner: int = NO_OWNER,
+        ordinal: int = -1,
+    ) -> int:
+        """A new pod, bound nowhere; returns its row."""
+        pod = len(self.pod_names)
+        if pod >= len(self._columns["pod_node"]):
+            self._reserve(2 * pod)
+        self.pod_names.append(name)
+        self._show(pod + 1)
+        self.pod_template[pod] = self.template(template)
+        self.pod_owner[pod] = owner
+        self.pod_ordinal[pod] = ordinal
+        self.pod_exists[pod] = True
+        self.pod_created_s[pod] = now
+        self.touched.append(pod)
+        return pod
+
+    def bind(self, pod: int, node: int) -> None:
+        """Give *pod* to *node*, whose resources it takes from now on."""
+        self._changing(pod, self.pod_node[pod] == PENDING and not self._terminal(pod), "is bound or over")
+        if not self.node_exists[node]:
+            raise InvariantError(f"pod {self.pod_names[pod]} is bound to a deleted node")
+        self.pod_node[pod] = node
+        template = self.pod_template[pod]
+        self.requested[node] += self._template_requests[template]
+        self.scored_requested[node] += self._template_scored[template]
+        self.journal.append(Binding(pod, node, 1))
+
+    def start(self, pod: int, now: float) -> None:
+        """The containers of *pod* run, and the kubelet has said so."""
+        self._changing(pod, self.pod_node[pod] != PENDING and not self._terminal(pod), "cannot start")
+        self.pod_running[pod] = True
+        self.pod_phase[pod] = PHASE_RUNNING
+        self.pod_started_s[pod] = now
+
+    def crash(self, pod: int) -> None:
+        """The containers of *pod* are dead; nobody has noticed yet."""
+        self._changing(pod, True, "")
+        self.pod_running[pod] = False
+
+    def restart(self, pod: int) -> None:
+        """Count a restart of the containers of *pod*; they run again from ``start``."""
+        self._changing(pod, True, "")
+        self.pod_running[pod] = False
+        self.pod_restarts[pod] += 1
+
+    def stall(self, pod: int) -> None:
+        """*pod* stops answering while its containers run (a counter: faults may overlap)."""
+        self._changing(pod, True, "")
+        self.pod_stalled[pod] += 1
+
+    def unstall(self, pod: int) -> None:
+        """End one stall of *pod*; a pod that was replaced or restarted meanwhile keeps a count of zero."""
+        self.pod_stalled[pod] = max(0, self.pod_stalled[pod] - 1)
+        self.touched.append(pod)
+
+    def publish(self, pod: int, endpoint: int) -> None:
+        """Set what the EndpointSlices say of *pod*: one of ``ENDPOINTS``."""
+        self.pod_endpoint[pod] = endpoint
+
+    def mark_pod_ready(self, pod: int, now: float) -> None:
+        """Set the pod's Ready condition."""
+        self._changing(pod, self.pod_phase[pod] == PHASE_RUNNING, "is not Running")
+        if not self.pod_ready[pod]:
+            self.pod_ready[pod] = True
+            self.pod_ready_since_s[pod] = now
+
+    def mark_pod_not_ready(self, pod: int) -> None:
+        """Clear the pod's Ready condition; its phase stays."""
+        self._changing(pod, True, "")
+        self.pod_ready[pod] = False
+        self.pod_ready_since_s[pod] = np.nan
+
+    def terminate(self, pod: int, now: float, grace_s: float | None = None) -> None:
+        """Set the deletion timestamp; the object stays until ``delete``. A shorter grace period may follow."""
+        self._changing(pod, True, "")
+        if grace_s is None:
+            grace_s = self.templates[self.pod_template[pod]].termination_grace_period_s
+        if self.pod_terminating[pod]:
+            self.pod_grace_s[pod] = min(self.pod_grace_s[pod], grace_s)
+            return
+        self.pod_terminating[pod] = True
+        self.pod_deleted_s[pod] = now
+        self.pod_grace_s[pod] = grace_s
+        if self.pod_node[pod] != PENDING and not self._terminal(pod):
+            self.journal.append(Binding(pod, int(self.pod_node[pod]), 0))
+
+    def finish(self, pod: int, phase: int) -> None:
+        """The containers have ended for good (``PHASE_SUCCEEDED`` or ``PHASE_FAILED``); the resources are free."""
+        self._changing(pod, not self._terminal(pod), "is over already")
+        self._release(pod)
+        self.pod_phase[pod] = phase
+        self.pod_running[pod] = self.pod_ready[pod] = False
+
+    def delete(self, pod: int) -> None:
+        """Remove the object; the row stays, so that a row number means one pod for the whole run."""
+        self._changing(pod, True, "")
+        if not self._terminal(pod):
+            self._release(pod)
+        self.pod_exists[pod] = self.pod_ready[pod] = self.pod_running[pod] = False
+
+    @property
+    def pod_active(self) -> NDArray[np.bool_]:
+        """(pods,) True for objects that exist, are not over and are not being deleted."""
+        return self.pod_exists & ~self.pod_terminating & (self.pod_phase <= PHASE_RUNNING)
+
+    @property
+    def pod_serving(self) -> NDArray[np.bool_]:
+        """(pods,) True where the containers truly run, answer, and their node is reachable."""
+        reachable = np.append(self.node_down == 0, False)  # index -1: bound nowhere
+        return self.pod_running & (self.pod_stalled == 0) & reachable[self.pod_node]
+
+    # ---- nodes
+
+    def fail(self, node: int) -> None:
+        """One more fault stops *node* or cuts it off."""
+        self.node_down[node] += 1
+
+    def repair(self, node: int) -> None:
+        """One fault of *node* is over."""
+        if self.node_down[node] < 1:
+            raise InvariantError(f"node {self.nodes[node].name} is repaired but was not down")
+        self.node_down[node] -= 1
+
+    def stop_kubelet(self, node: int) -> None:
+        """One more fault stops the kubelet of *node*; its containers run on."""
+        self.node_kubelet_down[node] += 1
+
+    def start_kubelet(self, node: int) -> None:
+        """One fault of the kubelet of *node* is over."""
+        if self.node_kubelet_down[node] < 1:
+            raise InvariantError(f"the kubelet of {self.nodes[node].name} is started but was not down")
+        self.node_kubelet_down[node] -= 1
+
+    @property
+    def node_heartbeats(self) -> NDArray[np.bool_]:
+        """(nodes,) True where the kubelet lives and reaches the API server's network."""
+        return (self.node_down == 0) & (self.node_kubelet_down == 0) & self.node_exists
+
+    def mark_ready(self, node: int, condition: int) -> None:
+        """Set what the control plane believes: ``READY``, ``NOT_READY`` or ``UNKNOWN``."""
+        self.node_ready[node] = condition
+
+    def cordon(self, node: int) -> None:
+        self.unschedulable[node] = True
+        self.node_revision += 1
+
+    def uncordon(self, node: int) -> None:
+        self.unschedulable[node] = False
+        self.node_revision += 1
+
+    def taint(self, node: int, taint: Taint) -> None:
+        """Put *taint* on *node*, in place of one with the same key and effect."""
+        self.untaint(node, taint.key, taint.effect)
+        self.taints[node] = (*self.taints[node], taint)
+        self.node_revision += 1
+
+    def untaint(self, node: int, key: str, effect: str) -> None:
+        """Remove the taint with this key and effect, if it is there."""
+        kept = tuple(t for t in self.taints[node] if (t.key, t.effect) != (key, effect))
+        if len(kept) != len(self.taints[node]):
+            self.taints[node] = kept
+            self.node_revision += 1
+
+    def remove_node(self, node: int) -> None:
+        """Delete the Node object; its pods stay until pod GC finds them."""
+        self.node_exists[node] = False
+        self.node_revision += 1
+
+    def restore_node(self, node: int) -> None:
+        """Register a deleted Node object again, with the taints it was given in the input."""
+        self.node_exists[node] = True
+        self.taints[node] = self.nodes[node].taints
+        self.node_revision += 1
+
+    # ---- owners, claims, volumes, events
+
+    def own(self, owner: Owner) -> int:
+        """Take in a controller object; returns its index."""
+        self.owners.append(owner)
+        self.revised.append(len(self.owners) - 1)
+        return len(self.owners) - 1
+
+    def scale(self, owner: int, replicas: int) -> None:
+        """Set the wanted number of replicas."""
+        self.owners[owner].replicas = replicas
+        self.revised.append(owner)
+
+    def roll(self, owner: int, template: PodTemplate) -> None:
+        """Give *owner* another pod template, as a new revision."""
+        self.owners[owner].template = template
+        self.owners[owner].revision += 1
+        self.revised.append(owner)
+
+    def disown(self, owner: int) -> None:
+        """Remove a controller object; its pods are left to its controller."""
+        self.owners[owner].deleted = True
+        self.revised.append(owner)
+
+    def put_claim(self, claim: Claim) -> None:
+        self.claims[claim.key] = claim
+        self.volume_revision += 1
+
+    def put_volume(self, volume: Volume) -> None:
+        self.volumes[volume.name] = volume
+        self.volume_revision += 1
+
+    def delete_claim(self, key: str) -> None:
+        del self.claims[key]
+        self.volume_revision += 1
+
+    def delete_volume(self, name: str) -> None:
+        del self.volumes[name]
+        self.volume_revision += 1
+
+    def emit(self, event: Event) -> None:
+        """Record an Event for people; nothing is ever decided on one."""
+        self.events.append(event)
+
+    # ---- what must hold
+
+    def copy(self) -> "ClusterState":
+        """An independent state with the same rows, for trying something out; nouns are shared."""
+        twin = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, (np.ndarray, list, dict)):
+                setattr(twin, name, value.copy())
+        twin._columns = {name: column.copy() for name, column in self._columns.items()}
+        twin._show(len(self.pod_names))
+        return twin
+
+    def check(self) -> None:
+        """Raise InvariantError unless the columns agree with one another."""
+        bound = self.pod_exists & (self.pod_node != PENDING) & (self.pod_phase <= PHASE_RUNNING)
+        rows = self.pod_template[bound]
+        for name, column, per_template in (
+            ("requested", self.requested, self.template_requests),
+            ("scored_requested", self.scored_requested, self.template_scored),
+        ):
+            total = np.zeros_like(column)
+            np.add.at(total, self.pod_node[bound], per_template[rows])
+            if not np.array_equal(total, column):
+                raise InvariantError(f"{name} differs from the sum over bound pods")
+        self._never(self.pod_ready & (self.pod_phase != PHASE_RUNNING), "is Ready but not Running")
+        self._never(self.pod_running & (self.pod_node == PENDING), "runs but is bound nowhere")
+        self._never(self.pod_running & ~self.pod_exists, "runs but does not exist")
+        self._never(self.pod_stalled < 0, "has a negative count of stalls")
+        if (self.node_down < 0).any() or (self.node_kubelet_down < 0).any():
+            raise InvariantError("a node has a negative count of faults")
+
+    def pod_key(self, pod: int) -> str:
+        """``namespace/name`` of a pod, for people."""
+        return f"{self.templates[self.pod_template[pod]].namespace}/{self.pod_names[pod]}"
+
+    def _never(self, wrong: NDArray[np.bool_], what: str) -> None:
+        if wrong.any():
+            raise InvariantError(f"pod {self.pod_key(int(np.flatnonzero(wrong)[0]))} {what}")
+
+    def _changing(self, pod: int, allowed: bool, problem: str) -> None:
+        """Refuse what is not allowed; otherwise note that the row changes."""
+        if not self.pod_exists[pod]:
+            raise InvariantError(f"pod {self.pod_key(pod)} does not exist any more")
+        if not allowed:
+            raise InvariantError(f"pod {self.pod_key(pod)} {problem}")
+        self.touched.append(pod)
+
+    def _terminal(self, pod: int) -> bool:
+        return bool(self.pod_phase[pod] > PHASE_RUNNING)
+
+    def _release(self, pod: int) -> None:
+        node = int(self.pod_node[pod])
+        if node == PENDING:
+            return
+        template = self.pod_template[pod]
+        self.requested[node] -= self._template_requests[template]
+        self.scored_requested[node] -= self._template_scored[template]
+        self.journal.append(Binding(pod, node, -1))
+
+    def _reserve(self, capacity: int) -> None:
+        """Make room for *capacity* pods in every column."""
+        for name, (dtype, blank) in POD_COLUMNS.items():
+            grown: NDArray = np.full(capacity, blank, dtype)
+            if name in self._columns:
+                grown[: len(self.pod_names)] = self._columns[name][: len(self.pod_names)]
+            self._columns[name] = grown
+
+    def _show(self, count: int) -> None:
+        """Let each column's attribute be its first *count* rows."""
+        for name, column in self._columns.items():
+            setattr(self, name, column[:count])
+
+
+def _grow(rows: NDArray, count: int) -> NDArray:
+    grown = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    grown[: len(rows)] = rows
+    return grown
+
+
+def _extended_resources(cluster: Cluster) -> Sequence[str]:
+    """Names beyond the first four that any node offers or any pod wants, sorted."""
+    names = {name for node in cluster.nodes for name in node.allocatable}
+    for template in (*(w.template for w in cluster.workloads), *(p.template for p in cluster.pods)):
+        names |= template.requests.keys()
+    return sorted(names - set(RESOURCES))

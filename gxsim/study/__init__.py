@@ -1,0 +1,1 @@
+"""Runs and what they give: one scenario, or the same one many times."""
