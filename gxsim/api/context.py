@@ -23,6 +23,8 @@ class AdmissionContext:
     runtime_classes: tuple[Object, ...] = ()
     ingress_classes: tuple[Object, ...] = ()
     limit_ranges: tuple[Object, ...] = ()
+    # (namespace, name); None: not known, so none is missed.
+    service_accounts: frozenset[tuple[str, str]] | None = None
     not_ready_toleration_s: int = 300
     unreachable_toleration_s: int = 300
 

@@ -10,7 +10,6 @@ from gxsim.model.fields import spec
 class ControlPlane:
     """kube-controller-manager, kube-scheduler, kube-apiserver and etcd; names are those of their flags."""
 
-    etcd: tuple[str, ...] = spec((), doc="Nodes with an etcd member; none: etcd never fails")
     leader_election: bool = spec(True, doc="Whether controllers and scheduler hold a lease and exit without it")
     lease_duration_s: float = spec(15.0, doc="How long a lost leader's lease keeps others waiting", gt=0)
     renew_deadline_s: float = spec(10.0, doc="A leader that cannot renew for so long exits", gt=0)
@@ -62,6 +61,7 @@ class Kubelet:
         0.0, doc="Additional time when a node starts a template's images for the first time", ge=0
     )
     reboot_s: float = spec(0.0, doc="Additional time after a reboot before containers start", ge=0)
+    restart_s: float = spec(1.0, doc="From the end of the back-off to running containers again", ge=0)
     ready_s: float = spec(0.0, doc="From running to Ready for pods without a readiness probe", ge=0)
     stop_s: float = spec(1.0, doc="From the deletion to the end of the containers, at most the grace period", ge=0)
     crash_backoff_s: float = spec(10.0, doc="First pause before a crashed container starts again; it doubles", gt=0)

@@ -1,0 +1,23 @@
+"""Generated names in Kubernetes' own alphabet, derived instead of drawn: same cluster, same names."""
+
+import hashlib
+
+from gxsim.model.pod import PodTemplate
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no digits that look like them
+
+
+def template_hash(template: PodTemplate) -> str:
+    """The ``pod-template-hash`` of a template: 32 bits in decimal, each digit spelt in the safe alphabet."""
+    digest = hashlib.sha256(repr(template).encode()).digest()
+    return "".join(ALPHABET[ord(digit) % len(ALPHABET)] for digit in str(int.from_bytes(digest[:4], "big")))
+
+
+def suffix(owner: str, count: int) -> str:
+    """Five characters for the *count*-th pod of the run, made for *owner*."""
+    number = int.from_bytes(hashlib.sha256(f"{owner}/{count}".encode()).digest()[:8], "big")
+    letters = ""
+    for _ in range(5):
+        number, letter = divmod(number, len(ALPHABET))
+        letters += ALPHABET[letter]
+    return letters

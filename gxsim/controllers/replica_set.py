@@ -1,0 +1,124 @@
+"""ReplicaSet: as many active pods as wanted, created in doubling batches (pkg/controller/replicaset)."""
+
+import math
+from dataclasses import replace
+
+from gxsim.controllers.admission import Admission, Refused
+from gxsim.controllers.deletion import delete_pod
+from gxsim.controllers.informer import Informer, WorkQueue
+from gxsim.controllers.names import suffix, template_hash
+from gxsim.model.control_plane import ControlPlane
+from gxsim.model.pod import PodTemplate
+from gxsim.state import PENDING, PHASE_RUNNING, ClusterState, Event, Owner
+
+HASH_LABEL = "pod-template-hash"
+
+
+class ReplicaSet:
+    """Keeps the number of active pods (not over, not terminating) at ``replicas``."""
+
+    def __init__(self, control_plane: ControlPlane, *, informer: Informer, admission: Admission):
+        self.control_plane, self.informer, self.admission = control_plane, informer, admission
+        self.queue = WorkQueue("ReplicaSet", control_plane)
+
+    def reconcile(self, state: ClusterState, now: float) -> bool:
+        self.informer.follow(state)
+        changed = False
+        for owner in self.queue.take(state, now):
+            changed |= self._sync(state, owner, now)
+        return changed
+
+    def due(self, state: ClusterState, now: float) -> float:
+        return self.queue.due_s
+
+    def _sync(self, state: ClusterState, owner: int, now: float) -> bool:
+        wanted = 0 if state.owners[owner].deleted else state.owners[owner].replicas
+        active = [pod for pod in self.informer.pods_of(owner) if is_active(state, pod)]
+        missing = min(wanted - len(active), self.control_plane.burst_replicas)
+        if missing > 0:
+            return self._create(state, owner, missing, now)
+        for pod in self._victims(state, active)[: min(-missing, self.control_plane.burst_replicas)]:
+            delete_pod(state, pod, now)
+        self.queue.forget(owner)
+        return missing < 0
+
+    def _create(self, state: ClusterState, owner: int, missing: int, now: float) -> bool:
+        """Batches of 1, 2, 4, …; the first batch with a refusal is the last."""
+        created, batch = 0, self.control_plane.slow_start_batch
+        while created < missing:
+            size = min(batch, missing - created)
+            made = sum(self._create_one(state, owner, now) for _ in range(size))
+            created += made
+            if made < size:
+                self.queue.retry(owner, now)
+                return created > 0
+            batch *= 2
+        self.queue.forget(owner)
+        return True
+
+    def _create_one(self, state: ClusterState, owner: int, now: float) -> bool:
+        name = next_pod_name(state, owner)
+        try:
+            self.admission.create_pod(state, name, state.owners[owner].template, now=now, owner=owner)
+        except Refused as refusal:
+            set_name = f"{state.owners[owner].namespace}/{state.owners[owner].name}"
+            state.emit(Event(now, "ReplicaSet", set_name, "FailedCreate", f"Error creating: {refusal}"))
+            return False
+        return True
+
+    def _victims(self, state: ClusterState, active: list[int]) -> list[int]:
+        """Active pods, first victim first (ActivePodsWithRanks.Less)."""
+        beside: dict[int, int] = {}
+        for pod in active:
+            node = int(state.pod_node[pod])
+            beside[node] = beside.get(node, 0) + 1
+        return sorted(active, key=lambda pod: self._rank(state, pod, beside[int(state.pod_node[pod])]))
+
+    def _rank(self, state: ClusterState, pod: int, beside: int) -> tuple[float, ...]:
+        ready_since_s = float(state.pod_ready_since_s[pod])
+        annotations = state.templates[state.pod_template[pod]].annotations
+        return (
+            state.pod_node[pod] != PENDING,
+            state.pod_phase[pod] == PHASE_RUNNING,
+            bool(state.pod_ready[pod]),
+            float(annotations.get("controller.kubernetes.io/pod-deletion-cost", 0)),
+            -beside,
+            # ready for a shorter time goes first; the real one compares logarithms of ages, so near ties are by UID
+            -ready_since_s if not math.isnan(ready_since_s) else 0.0,
+            -int(state.pod_restarts[pod]),
+            -float(state.pod_created_s[pod]),
+            -pod,
+        )
+
+
+def is_active(state: ClusterState, pod: int) -> bool:
+    """Whether the pod is neither over nor being deleted."""
+    return bool(state.pod_phase[pod] <= PHASE_RUNNING and not state.pod_terminating[pod])
+
+
+def is_available(state: ClusterState, pod: int, now: float, min_ready_s: float) -> bool:
+    """Whether the pod has been Ready for at least *min_ready_s*."""
+    return bool(state.pod_ready[pod]) and now - float(state.pod_ready_since_s[pod]) >= min_ready_s - 1e-6
+
+
+def next_pod_name(state: ClusterState, owner: int) -> str:
+    """The generated name of the next pod, if it is one of *owner*'s."""
+    held = state.owners[owner]
+    return f"{held.name}-{suffix(f'{held.namespace}/{held.kind}/{held.name}', len(state.pod_names))}"
+
+
+def replica_set_of(state: ClusterState, deployment: int, template: PodTemplate, now: float) -> Owner:
+    """A new ReplicaSet for *template*, still without replicas; its pods carry the template's hash."""
+    held = state.owners[deployment]
+    hashed = template_hash(template)
+    return Owner(
+        kind="ReplicaSet",
+        namespace=held.namespace,
+        name=f"{held.name}-{hashed}",
+        workload=held.workload,
+        template=replace(template, labels={**template.labels, HASH_LABEL: hashed}),
+        replicas=0,
+        parent=deployment,
+        revision=held.revision,
+        created_s=now,
+    )

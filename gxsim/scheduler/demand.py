@@ -1,0 +1,48 @@
+"""What all pods of one template and owner ask of the nodes, worked out once."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.model.pod import PodTemplate
+from gxsim.scheduler.status import Refusal, Verdict
+
+
+class Situation(NamedTuple):
+    """The pods a filter has to reckon with: those of the state, less *gone*, plus *nominated* ones.
+
+    ``requested`` (nodes, resources) already says so; it is the state's own column unless something is supposed.
+    """
+
+    requested: NDArray[np.int64]
+    gone: frozenset[int] = frozenset()
+    nominated: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Constraints:
+    """Answers that depend on nothing but a template's rules and the nodes' properties."""
+
+    verdicts: tuple[Verdict | None, ...]  # one per plugin of the kind, in filter order
+    mask: NDArray[np.bool_]  # (nodes,) True where all of them pass and the node exists
+    rejection: Refusal | None  # of the whole pod
+    taints: NDArray[np.int64]  # (nodes,) raw score of TaintToleration
+    affinity: NDArray[np.int64] | None  # (nodes,) raw score of NodeAffinity, None when skipped
+    images: NDArray[np.int64]  # (nodes,) score of ImageLocality
+
+
+@dataclass(slots=True, kw_only=True)
+class Demand:
+    """One template and owner as the plugins see it; ``prepared`` holds each pod-dependent plugin's own part."""
+
+    template: PodTemplate
+    owner: int
+    signature: int
+    constraints: Constraints
+    requests: NDArray[np.int64]  # (resources,)
+    wanted: tuple[int, ...]  # resources with a request above 0
+    unknown: tuple[str, ...]  # requested, but no node offers them
+    scored_requests: NDArray[np.int64]  # (2,) cpu and memory as LeastAllocated counts them
+    prepared: dict[str, Any] = field(default_factory=dict)

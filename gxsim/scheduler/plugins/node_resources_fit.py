@@ -1,0 +1,101 @@
+"""NodeResourcesFit: what is requested must fit; how full the node would be is a score."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.kernels import fit
+from gxsim.scheduler.demand import Demand, Situation
+from gxsim.scheduler.nodes import NodeTable
+from gxsim.scheduler.profile import Profile
+from gxsim.scheduler.status import ALL, UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict
+from gxsim.state import CPU, MEMORY, PODS
+
+_NATIVE = ("cpu", "memory", "ephemeral-storage", "pods")
+
+
+class NodeResourcesFit:
+    name = "NodeResourcesFit"
+
+    def __init__(self, nodes: NodeTable, profile: Profile):
+        self._state = nodes.state
+        self._profile = profile
+        self._weights = profile.scoring_strategy.resources
+        self._plain = list(self._weights) == ["cpu", "memory"]
+        self._capacity = self._state.allocatable[:, [CPU, MEMORY]].astype(np.float64)
+        self._plain_weights = np.array([self._weights.get("cpu", 0), self._weights.get("memory", 0)], np.float64)
+
+    def ignores(self, resource: str) -> bool:
+        """Whether the profile leaves *resource* out of the fit."""
+        group = resource.split("/")[0]
+        return resource in self._profile.ignored_resources or (
+            "/" in resource and group in self._profile.ignored_resource_groups
+        )
+
+    def passes(self, demand: Demand, rows: Rows, requested: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(rows,) True where everything asked for is free; what is not asked for may be overdrawn."""
+        taken, offered = requested[rows], self._state.allocatable[rows]
+        passing = np.full(len(taken), not demand.unknown)
+        for resource in demand.wanted:
+            passing &= taken[:, resource] + demand.requests[resource] <= offered[:, resource]
+        return passing
+
+    def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None:
+        """All that is lacking; what even an empty node lacks cannot be resolved."""
+        taken, offered = situation.requested[rows], self._state.allocatable[rows]
+        lacking = np.zeros(len(taken), np.int64)  # bit per resource; the next higher bits: beyond allocatable
+        hopeless = np.zeros(len(taken), bool)
+        for bit, resource in enumerate(demand.wanted):
+            asked = demand.requests[resource]
+            lacking |= (taken[:, resource] + asked > offered[:, resource]).astype(np.int64) << bit
+            if resource != PODS:
+                hopeless |= asked > offered[:, resource]
+        if demand.unknown:
+            hopeless[:] = True
+        elif not lacking.any():
+            return None
+        patterns, codes = np.unique(lacking * 2 + hopeless, return_inverse=True)
+        if patterns[0] == 0:
+            return Verdict(codes, tuple(self._refusal(demand, int(p)) for p in patterns[1:]))
+        return Verdict(codes + 1, tuple(self._refusal(demand, int(p)) for p in patterns))
+
+    def _refusal(self, demand: Demand, pattern: int) -> Refusal:
+        lacking = [r for bit, r in enumerate(demand.wanted) if pattern >> (bit + 1) & 1]
+        names = [self._state.resources[r] for r in lacking] + list(demand.unknown)
+        reasons = ["Too many pods"] * ("pods" in names) + [f"Insufficient {n}" for n in names if n != "pods"]
+        return Refusal(self.name, UNRESOLVABLE if pattern & 1 else UNSCHEDULABLE, tuple(reasons))
+
+    def score(self, demand: Demand, rows: Rows = ALL) -> NDArray[np.int64]:
+        """(rows,) 0..100 by the profile's strategy; cpu and memory as ``scored_requests`` count them."""
+        if self._plain:
+            requested = self._state.scored_requested[rows] + demand.scored_requests
+            return self._by_strategy(requested, self._capacity[rows], self._plain_weights)
+        columns, capacities, weights = [], [], []
+        for name, weight in self._weights.items():
+            amount = self._amounts(demand, name, rows)
+            if amount is not None:
+                columns.append(amount[0])
+                capacities.append(amount[1])
+                weights.append(weight)
+        if not columns:
+            return np.zeros(len(self._state.allocatable[rows]), np.int64)
+        capacity = np.stack(capacities, axis=1).astype(np.float64)
+        return self._by_strategy(np.stack(columns, axis=1), capacity, np.array(weights, np.float64))
+
+    def _by_strategy(
+        self, requested: NDArray[np.int64], capacity: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        strategy = self._profile.scoring_strategy
+        if strategy.type == "RequestedToCapacityRatio":
+            return fit.requested_to_capacity_ratio(requested, capacity, weights, strategy.shape)
+        return fit.STRATEGIES[strategy.type](requested, capacity, weights)
+
+    def _amounts(self, demand: Demand, name: str, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """(rows,) requested with the pod and allocatable of one resource; None where it does not count."""
+        resource = self._state.resource_index.get(name)
+        if resource is None or (name not in _NATIVE and not demand.requests[resource]):
+            return None
+        if resource in (CPU, MEMORY):
+            taken = self._state.scored_requested[rows][:, resource] + demand.scored_requests[resource]
+        else:
+            taken = self._state.requested[rows][:, resource] + demand.requests[resource]
+        return taken, self._state.allocatable[rows][:, resource]

@@ -1,0 +1,151 @@
+"""The scheduler's queue: who is tried next, who waits for which change, who waits for volumes."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from gxsim.model.control_plane import ControlPlane
+from gxsim.state import PENDING, PHASE_PENDING, ClusterState, Event
+
+TOLERANCE_S = 1e-6  # what rounding on a clock of floats may lose
+
+
+class Decision(Protocol):
+    """Where a pod goes (None: nowhere), and the scheduler's sentence about it."""
+
+    @property
+    def node(self) -> int | None: ...
+
+    def message(self) -> str: ...
+
+
+class Framework(Protocol):
+    """What the queue needs of the scheduling framework."""
+
+    def decide(self, pod: int) -> Any: ...
+
+    def bind(self, pod: int, node: int) -> None: ...
+
+    def preempt(self, pod: int, decision: Any) -> Any: ...
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A pod whose node is chosen but whose volumes are not there yet."""
+
+    node: int
+    since_s: float
+    poll_s: float
+
+
+class Scheduler:
+    """kube-scheduler: takes pending pods by priority and age, binds them or puts them aside until something changes.
+
+    A pod put aside is tried again when something happened that may help it, or after ``unschedulable_flush_s``.
+    Back-off is not seen: the queue pops pods early whenever nothing else waits (SchedulerPopFromBackoffQ).
+    """
+
+    def __init__(self, state: ClusterState, framework: Framework, control_plane: ControlPlane, *, first_flush_s: float):
+        self.framework, self.control_plane = framework, control_plane
+        self.first_flush_s = first_flush_s
+        self._pods_seen = self._journal_seen = 0
+        self._revisions = (-1, -1)
+        self._active: dict[int, None] = {}
+        self._aside: dict[int, float] = {}  # pod: its last try
+        self._waiting: dict[int, Waiting] = {}
+
+    def reconcile(self, state: ClusterState, now: float) -> bool:
+        self._see_pods(state)
+        if self._may_help(state):
+            self._active.update(dict.fromkeys(self._aside))
+            self._aside.clear()
+        self._flush(now)
+        changed = self._poll(state, now)
+        for pod in sorted(self._active, key=lambda p: (-state.templates[state.pod_template[p]].priority, p)):
+            del self._active[pod]
+            changed |= self._try(state, pod, now)
+        return changed
+
+    def due(self, state: ClusterState, now: float) -> float:
+        flush_s = min((self._flush_s(tried_s) for tried_s in self._aside.values()), default=math.inf)
+        return min(flush_s, min((waiting.poll_s for waiting in self._waiting.values()), default=math.inf))
+
+    # ---- who is tried -------------------------------------------------------------------------------------------
+
+    def _see_pods(self, state: ClusterState) -> None:
+        for pod in dict.fromkeys(state.touched[self._pods_seen :]):
+            pending = state.pod_exists[pod] and state.pod_node[pod] == PENDING and state.pod_phase[pod] == PHASE_PENDING
+            if not pending or state.pod_terminating[pod]:
+                for held in (self._active, self._aside, self._waiting):
+                    held.pop(pod, None)
+            elif pod not in self._aside and pod not in self._waiting:
+                if not state.templates[state.pod_template[pod]].scheduling_gates:
+                    self._active[pod] = None
+        self._pods_seen = len(state.touched)
+
+    def _may_help(self, state: ClusterState) -> bool:
+        """Whether room was freed, or nodes or volumes changed, since the last look."""
+        revisions = (state.node_revision, state.volume_revision)
+        helped = revisions != self._revisions or any(b.sign < 0 for b in state.journal[self._journal_seen :])
+        self._revisions, self._journal_seen = revisions, len(state.journal)
+        return helped
+
+    def _flush(self, now: float) -> None:
+        for pod in [p for p, tried_s in self._aside.items() if self._flush_s(tried_s) <= now + TOLERANCE_S]:
+            del self._aside[pod]
+            self._active[pod] = None
+
+    def _flush_s(self, tried_s: float) -> float:
+        """The first flush that takes a pod last tried at *tried_s*."""
+        period_s = self.control_plane.unschedulable_flush_period_s
+        after_s = tried_s + self.control_plane.unschedulable_flush_s
+        return self.first_flush_s + math.ceil((after_s - self.first_flush_s - TOLERANCE_S) / period_s) * period_s
+
+    # ---- one try ------------------------------------------------------------------------------------------------
+
+    def _try(self, state: ClusterState, pod: int, now: float) -> bool:
+        decision = self.framework.decide(pod)
+        key = state.pod_key(pod)
+        if decision.node is None:
+            state.emit(Event(now, "Pod", key, "FailedScheduling", decision.message()))
+            self._aside[pod] = now
+            return False
+        node = int(decision.node)
+        if self._select_node(state, pod, node):
+            self._waiting[pod] = Waiting(node, now, now + self.control_plane.volume_poll_s)
+            return True
+        return self._bind(state, pod, node, now)
+
+    def _bind(self, state: ClusterState, pod: int, node: int, now: float) -> bool:
+        key = state.pod_key(pod)
+        self.framework.bind(pod, node)
+        message = f"Successfully assigned {key} to {state.nodes[node].name}"
+        state.emit(Event(now, "Pod", key, "Scheduled", message))
+        return True
+
+    def _select_node(self, state: ClusterState, pod: int, node: int) -> bool:
+        """Tell the provisioner the node of claims that wait for their first consumer; whether there are any."""
+        template = state.templates[state.pod_template[pod]]
+        claims = [state.claims.get(f"{template.namespace}/{name}") for name in template.claims]
+        unbound = [claim for claim in claims if claim is not None and not claim.bound]
+        for claim in unbound:
+            state.put_claim(replace(claim, selected_node=state.nodes[node].name))
+        return bool(unbound)
+
+    def _poll(self, state: ClusterState, now: float) -> bool:
+        """Bind the pods whose claims are bound at their poll."""
+        changed = False
+        for pod, waiting in list(self._waiting.items()):
+            while waiting.poll_s <= now + TOLERANCE_S:
+                waiting.poll_s += self.control_plane.volume_poll_s
+                template = state.templates[state.pod_template[pod]]
+                claims = [state.claims.get(f"{template.namespace}/{name}") for name in template.claims]
+                if all(claim is not None and claim.bound for claim in claims):
+                    del self._waiting[pod]
+                    changed |= self._bind(state, pod, waiting.node, now)
+                    break
+                if now - waiting.since_s >= self.control_plane.volume_bind_timeout_s:
+                    del self._waiting[pod]
+                    self._aside[pod] = now
+                    break
+        return changed

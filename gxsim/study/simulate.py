@@ -1,0 +1,118 @@
+"""One run from a loaded case to its result: the straight line of the architecture."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import gxsim
+from gxsim.engine import Simulation, start
+from gxsim.load.scenario import Case, load
+from gxsim.model.placement import Placement
+from gxsim.observe.expectations import judge
+from gxsim.observe.headroom import node_loss_headroom
+from gxsim.observe.nodes import node_load, node_table
+from gxsim.observe.placement import placement_table
+from gxsim.observe.pods import pod_counts, pod_fates
+from gxsim.observe.quorum import QuorumSeries, member_nodes, quorum_intervals, quorum_series
+from gxsim.observe.services import ServiceSeries, service_intervals, service_series, service_table
+from gxsim.observe.table import Table
+from gxsim.observe.volumes import volume_table
+from gxsim.observe.workloads import node_losses, workload_table
+from gxsim.rng import Streams
+from gxsim.state import ClusterState
+from gxsim.study.result import Result
+from gxsim.timeline import Timeline
+
+ASSUMPTIONS = (
+    "A consensus group has quorum while a majority of its members run and can be reached; the gap of the election that "
+    "follows the loss of a leader is not in the times shown.",
+    "An endpoint is dead from the moment its node or its containers stop; kube-proxy's own delay is not added.",
+    "A pod uses what the model states while it runs; usage does not follow the load.",
+)
+
+
+def simulate(
+    case: Case | str | Path, *, seed: int | None = None, progress: Callable[[float], None] | None = None
+) -> Result:
+    """Run *case* (or the scenario at this path) from its start to its horizon, and say what it means.
+
+    *seed* replaces the scenario's own; *progress* is called with the simulated seconds. Raises ScenarioError for what
+    is wrong in the scenario, never for an outage.
+    """
+    case = case if isinstance(case, Case) else load(case)
+    seed = case.scenario.seed if seed is None else seed
+    state = started(case, case.placement)
+    at_start = [node_loss_headroom(state)]
+    if case.placement is not None:
+        at_start.append(placement_table(state, started(case, None)))
+    timeline = _run(case, state, Streams(seed), progress)
+    services = service_series(state, timeline)
+    quorum = quorum_series(state, timeline, case.model.consensus_groups)
+    tables = {t.name: t for t in (*_tables(case, state, timeline, services, quorum), *at_start)}
+    return Result(
+        case=case,
+        seed=seed,
+        state=state,
+        timeline=timeline,
+        tables=tables,
+        services=tuple(services),
+        quorum=tuple(quorum),
+        verdicts=judge(case.scenario.expect, tables),
+        assumptions=ASSUMPTIONS,
+        provenance={"gxsim": gxsim.__version__, "seed": seed, "digests": case.digests},
+    )
+
+
+def started(case: Case, placement: Placement | None) -> ClusterState:
+    """The cluster of *case* when the clock starts: placed as given, and by the scheduler where nothing is given."""
+    state = ClusterState(case.cluster)
+    start(state, placement=placement, control_plane=case.model.control_plane)
+    return state
+
+
+def _run(case: Case, state: ClusterState, streams: Streams, progress: Callable[[float], None] | None) -> Timeline:
+    members = [member_nodes(state, group) for group in case.model.consensus_groups if group.control_plane]
+    simulation = Simulation(
+        state,
+        control_plane=case.model.control_plane,
+        kubelet=case.model.kubelet,
+        pod_timings=case.model.pod_timings,
+        faults=case.scenario.faults,
+        streams=streams,
+        etcd_members=tuple(state.nodes[i].name for group in members for i in group),
+    )
+    return simulation.run(case.scenario.horizon_s, progress)
+
+
+def _tables(
+    case: Case,
+    state: ClusterState,
+    timeline: Timeline,
+    services: list[ServiceSeries],
+    quorum: list[QuorumSeries],
+) -> list[Table]:
+    horizon_s = timeline.horizon_s
+    losses = node_losses(state, timeline)
+    moments = {"before": 0.0, "during": outage_end_s(losses, timeline), "after": horizon_s}
+    load = node_load(state, timeline, case.model, np.array(list(moments.values())))
+    return [
+        losses,
+        pod_fates(state, timeline),
+        service_table(services, horizon_s),
+        service_intervals(services, horizon_s),
+        quorum_intervals(quorum, horizon_s),
+        workload_table(state, timeline),
+        volume_table(state, timeline, case.model),
+        node_table(state, load, tuple(moments)),
+        pod_counts(timeline),
+    ]
+
+
+def outage_end_s(losses: Table, timeline: Timeline) -> float:
+    """The moment before the first lost node returns, when replacements have settled; else when fewest pods answered."""
+    returns = [back_s for back_s in losses.columns["back_s"] if back_s is not None]
+    if len(losses):
+        return float(np.nextafter(min(returns, default=timeline.horizon_s), 0.0))
+    counts = pod_counts(timeline).columns
+    return float(counts["time_s"][int(np.argmin(counts["answering"]))])
