@@ -65,7 +65,7 @@ def read_quantity(text: object) -> Quantity:
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError(f"expected a quantity such as 500m, 2, 64Mi or 1e3, got {text!r}")
     # Through Decimal, because repr(1e22) would otherwise read as an exponent the file never had.
-    return _read_quantity(format(Decimal(repr(text)), "f") if isinstance(text, float) else str(text))
+    return _read_quantity(format(Decimal(repr(text)), "f") if isinstance(text, float) else str(text).strip())
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,9 @@ from gxsim.api.schema import structs
 from gxsim.api.violations import UNDECODABLE, Violation
 from gxsim.units import read_quantity
 
-_QUANTITY_SHAPE = r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+_QUANTITY_TEXT = r"quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+# What the API server takes for a number with some suffix, before it looks the suffix up.
+_QUANTITY_SHAPE = r"[+-]?(\d+\.?\d*|\.\d+)[eEinumkKMGTP]*[-+]?\d*"
 _GO_TYPES = {"intOrString": "intstr.IntOrString", "time": "v1.Time", "base64": "[]uint8"}
 _BOUNDS = {"int32": 2**31, "int64": 2**63}
 
@@ -114,12 +116,8 @@ def quantity_problem(value: Any) -> str | None:
     try:
         read_quantity(value.strip() if isinstance(value, str) else value)
     except ValueError:
-        shaped = isinstance(value, str) and re.fullmatch(_QUANTITY_SHAPE[1:-1], value.strip(), re.ASCII)
-        return (
-            "unable to parse quantity's suffix"
-            if shaped
-            else f"quantities must match the regular expression '{_QUANTITY_SHAPE}'"
-        )
+        shaped = isinstance(value, str) and re.fullmatch(_QUANTITY_SHAPE, value.strip(), re.ASCII)
+        return "unable to parse quantity's suffix" if shaped else _QUANTITY_TEXT
     return None
 
 

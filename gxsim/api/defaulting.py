@@ -19,11 +19,18 @@ _WITH_SPEC = frozenset(KIND_DEFAULTS) - {
 
 
 def default(obj: dict[str, Any], context: AdmissionContext) -> dict[str, Any]:
-    """Return *obj* as the API server completes it; kinds not in ``KINDS`` come back unchanged.
+    """Return *obj* as the API server completes it on creation; kinds not in ``KINDS`` come back unchanged.
 
     Nothing is judged here. A class that does not exist stays unresolved, an invalid value stays as it is;
     ``ValueError`` only where a quantity cannot be read at all.
     """
+    item = default_fields(obj)
+    mutate(item, context)
+    return item
+
+
+def default_fields(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return *obj* with the defaults of its kind, without what admission plugins add when it is created."""
     item: dict[str, Any] = _copy(obj, string_map=False)
     kind = str(item.get("kind"))
     metadata = item.setdefault("metadata", {})
@@ -33,7 +40,6 @@ def default(obj: dict[str, Any], context: AdmissionContext) -> dict[str, Any]:
         item.setdefault("spec", {})
     if kind in KIND_DEFAULTS:
         KIND_DEFAULTS[kind](item)
-    mutate(item, context)
     return item
 
 

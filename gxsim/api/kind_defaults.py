@@ -13,6 +13,9 @@ from gxsim.api.pod_defaults import canonical, default_claim_spec, default_pod, d
 Object = dict[str, Any]
 
 
+JOB_LABELS = ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name")
+
+
 def _deployment(item: Object) -> None:
     spec = item["spec"]
     _template(spec)
@@ -90,19 +93,15 @@ def _job_selector(item: Object) -> None:
     """
     name, metadata = name_of(item), item["metadata"]
     uid = metadata.get("uid") or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace_of(item)}/jobs/{name}"))
-    own = {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
-        "controller-uid": uid,
-        "job-name": name,
-    }
-    template = item["spec"].setdefault("template", {})
+    own = dict(zip(JOB_LABELS, (uid, name, uid, name), strict=True))
+    template = item["spec"]["template"]
     stated = (template.get("metadata") or {}).get("labels")
     template["metadata"] = (template.get("metadata") or {}) | {"labels": (stated or {}) | own}
     # In Go the Job without labels shares the map of its template, and so gets these labels too.
     if stated:
         fill(metadata, "labels", stated | own)
-    item["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    selector = item["spec"].setdefault("selector", {})
+    selector["matchLabels"] = (selector.get("matchLabels") or {}) | {JOB_LABELS[0]: uid}
 
 
 def _cron_job(item: Object) -> None:
@@ -110,7 +109,7 @@ def _cron_job(item: Object) -> None:
     fill(spec, "concurrencyPolicy", "Allow")
     _fill_all(spec, {"suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1})
     # The Job inside is defaulted when it is created, its pod template already now.
-    _template((spec.get("jobTemplate") or {}).get("spec") or {})
+    _template(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))
 
 
 def _autoscaler(item: Object) -> None:
@@ -223,9 +222,7 @@ def _binding(item: Object) -> None:
 
 
 def _template(spec: Object) -> None:
-    pod_spec = (spec.get("template") or {}).get("spec")
-    if pod_spec is not None:
-        default_pod_spec(pod_spec)
+    default_pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
 
 
 def _fill_all(target: Object, defaults: Object) -> None:

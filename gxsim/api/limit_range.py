@@ -49,7 +49,7 @@ def _merge(spec: Object, limit_range: Object) -> Iterator[str]:
 
 
 def _complaints(item: Object, limit_range: Object) -> Iterator[str]:
-    spec = item["spec"]
+    spec = item.get("spec") or {}
     for limit in _items(limit_range):
         kind = limit.get("type")
         if item.get("kind") == "PersistentVolumeClaim" and kind == "PersistentVolumeClaim":

@@ -37,7 +37,7 @@ def scored_requests(pod_spec: Mapping[str, Any]) -> tuple[int, int]:
     """
     total = _container_sum(pod_spec, lambda container: _UNSTATED | _stated(container, "requests"))
     amounts = in_units(add(total, _overhead(pod_spec)))
-    return amounts["cpu"], amounts["memory"]
+    return amounts.get("cpu", 0), amounts.get("memory", 0)
 
 
 def qos_class(pod_spec: Mapping[str, Any]) -> str:

@@ -1,9 +1,10 @@
 """Admission of pods: what a namespace's ResourceQuotas let in, and the refusal in the API server's words."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 
-from gxsim.controllers.informer import Log
+from gxsim.controllers.informer import TOLERANCE_S, Log
 from gxsim.model.pod import PodTemplate
 from gxsim.state import NO_OWNER, PHASE_RUNNING, ClusterState
 from gxsim.units import cpu_milli, format_quantity, whole
@@ -18,7 +19,8 @@ class Refused(Exception):
 class Admission:
     """ResourceQuotas by namespace, and what the pods that exist use of them."""
 
-    def __init__(self, state: ClusterState):
+    def __init__(self, state: ClusterState, *, sync_phase_s: float = 0.0, sync_period_s: float = 300.0):
+        self.sync_phase_s, self.sync_period_s = sync_phase_s, sync_period_s
         self.quotas: dict[str, dict[str, Amounts]] = defaultdict(dict)
         for quota in state.cluster.quotas:
             metadata = quota["metadata"]
@@ -27,6 +29,7 @@ class Admission:
         self.used: dict[str, Amounts] = defaultdict(lambda: defaultdict(int))
         self._charges: dict[int, Amounts] = {}
         self._counted: dict[int, int] = {}  # pod: its template while it is charged
+        self._stuck_s: dict[int, float] = {}  # charged pod that terminates: when it stops to count
         self._pods = Log()
 
     def set_quota(self, namespace: str, name: str, hard: Mapping[str, object]) -> None:
@@ -44,7 +47,7 @@ class Admission:
         ordinal: int = -1,
     ) -> int:
         """Create a pod and return its row; raises Refused when a quota is spent."""
-        self._follow(state)
+        self._follow(state, now)
         wanted = self._charge(state.template(template), template)
         for quota, hard in sorted(self.quotas.get(template.namespace, {}).items()):
             used = self.used[template.namespace]
@@ -56,25 +59,45 @@ class Admission:
                 raise Refused(f'pods "{name}" is forbidden: {problem}')
         return state.create(name, template, now=now, owner=owner, ordinal=ordinal)
 
-    def _follow(self, state: ClusterState) -> None:
-        """Charge pods that are new, and no longer those that are over or gone."""
+    def _follow(self, state: ClusterState, now: float) -> None:
+        """Charge pods that are new, and no longer those that are over, gone, or stuck in their termination."""
         for pod in self._pods.news(state.touched):
-            counts = bool(state.pod_exists[pod] and state.pod_phase[pod] <= PHASE_RUNNING)
-            if counts == (pod in self._counted):
-                continue
-            index = int(state.pod_template[pod])
-            template = state.templates[index]
-            sign = 1 if counts else -1
-            for resource, amount in self._charge(index, template).items():
-                self.used[template.namespace][resource] += sign * amount
-            if counts:
-                self._counted[pod] = index
-            else:
-                del self._counted[pod]
+            exists = bool(state.pod_exists[pod] and state.pod_phase[pod] <= PHASE_RUNNING)
+            if exists and state.pod_terminating[pod] and pod in self._counted:
+                self._stuck_s[pod] = self._release_s(state, pod)
+            elif exists and not state.pod_terminating[pod] and pod not in self._counted:
+                self._count(state, pod, 1)
+            elif not exists:
+                self._stuck_s.pop(pod, None)
+                self._count(state, pod, -1)
+        for pod in [p for p, release_s in self._stuck_s.items() if release_s <= now + TOLERANCE_S]:
+            del self._stuck_s[pod]
+            self._count(state, pod, -1)
+
+    def _release_s(self, state: ClusterState, pod: int) -> float:
+        """When a pod that never ends stops to count: the first sync after its grace period has passed twice.
+
+        The API's deletion timestamp lies one grace period ahead already, and QuotaV1Pod adds another.
+        """
+        over_s = float(state.pod_deleted_s[pod] + 2 * state.pod_grace_s[pod])
+        syncs = math.ceil((over_s - self.sync_phase_s - TOLERANCE_S) / self.sync_period_s)
+        return self.sync_phase_s + syncs * self.sync_period_s
+
+    def _count(self, state: ClusterState, pod: int, sign: int) -> None:
+        if (sign < 0) != (pod in self._counted):
+            return
+        index = int(state.pod_template[pod])
+        template = state.templates[index]
+        for resource, amount in self._charge(index, template).items():
+            self.used[template.namespace][resource] += sign * amount
+        if sign > 0:
+            self._counted[pod] = index
+        else:
+            del self._counted[pod]
 
     def _charge(self, index: int, template: PodTemplate) -> Amounts:
         if index not in self._charges:
-            self._charges[index] = dict(template.quota_charge) or _charge(template)
+            self._charges[index] = _charge(template)
         return self._charges[index]
 
 

@@ -9,7 +9,6 @@ from gxsim.controllers.names import template_hash
 from gxsim.controllers.replica_set import next_pod_name
 from gxsim.controllers.taint_eviction import tolerates
 from gxsim.model.control_plane import ControlPlane
-
 from gxsim.model.pod import PodTemplate, Toleration
 from gxsim.model.selectors import NodeSelector, NodeSelectorTerm, Requirement
 from gxsim.state import PHASE_RUNNING, ClusterState, Event

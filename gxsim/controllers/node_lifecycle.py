@@ -70,7 +70,9 @@ class NodeLifecycle:
         count = len(state.nodes)
         # A new process has seen no Lease yet: each node gets a full grace period from its first pass.
         self.seen_floor_s = np.full(count, max(now, first_pass_s) if restarted else -math.inf)
-        self.passed = np.full(count, -1, np.int8) if restarted else state.node_ready.copy()  # condition in the last pass
+        self.passed = (
+            np.full(count, -1, np.int8) if restarted else state.node_ready.copy()
+        )  # condition in the last pass
         self.tainted = np.full(count, -1, np.int8)  # condition as the NoSchedule worker last saw it
         self.exists = np.zeros(count, bool) if restarted else state.node_exists.copy()
         self.unschedulable = np.zeros(count, bool)
@@ -90,7 +92,9 @@ class NodeLifecycle:
     def due(self, state: ClusterState, now: float) -> float:
         """The next pass that will find something, or the next token for a waiting node."""
         after = self._tick(max(now + TOLERANCE_S, self.next_pass_s))
-        news = after if (state.node_ready != self.passed).any() or (state.node_exists != self.exists).any() else math.inf
+        news = (
+            after if (state.node_ready != self.passed).any() or (state.node_exists != self.exists).any() else math.inf
+        )
         overdue = self._overdue_s(state, now)
         late = max(after, self._tick(float(overdue.min()))) if len(overdue) else math.inf
         return min(news, late, *(zone.next_s(now) for zone in self.zones.values()), math.inf)
@@ -135,10 +139,11 @@ class NodeLifecycle:
         return (self._probed_s(now) + self.control_plane.node_monitor_grace_period_s)[silent]
 
     def _wants_pass(self, state: ClusterState, now: float) -> bool:
-        if (state.node_ready != self.passed).any() or (state.node_exists != self.exists).any():
-            return True
-        overdue = self._overdue_s(state, now)
-        return bool((overdue <= now + TOLERANCE_S).any())
+        return self._has_news(state) or bool((self._overdue_s(state, now) <= now + TOLERANCE_S).any())
+
+    def _has_news(self, state: ClusterState) -> bool:
+        """Whether a condition changed since the last pass, or a node came or went."""
+        return bool((state.node_ready != self.passed).any() or (state.node_exists != self.exists).any())
 
     def _monitor(self, state: ClusterState, now: float) -> bool:
         """One pass over all nodes (monitorNodeHealth)."""

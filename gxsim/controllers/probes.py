@@ -12,7 +12,9 @@ def passing_s(readiness: Sequence[Probe], startup: Sequence[Probe], started_s: f
     Without probes that is when it runs, whether it answers or not: then *answers_s* counts as known to the kubelet.
     """
     begun_s = max((_passes_s(probe, started_s, answers_s) for probe in startup), default=started_s)
-    return max((_passes_s(probe, started_s, max(answers_s, begun_s)) for probe in readiness), default=max(answers_s, begun_s))
+    return max(
+        (_passes_s(probe, started_s, max(answers_s, begun_s)) for probe in readiness), default=max(answers_s, begun_s)
+    )
 
 
 def failing_s(probes: Sequence[Probe], started_s: float, stalled_s: float) -> float:

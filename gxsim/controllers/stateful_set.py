@@ -104,7 +104,9 @@ class StatefulSet:
             if pod is None:
                 return False
             template = state.templates[state.pod_template[pod]]
-            current = template.labels.get(REVISION_LABEL) == self.templates.of(held, owner, ordinal).labels[REVISION_LABEL]
+            current = (
+                template.labels.get(REVISION_LABEL) == self.templates.of(held, owner, ordinal).labels[REVISION_LABEL]
+            )
             if not current and not state.pod_terminating[pod]:
                 delete_pod(state, pod, now)
                 return True
@@ -162,5 +164,3 @@ def put_claims(state: ClusterState, held: Owner, ordinal: int) -> None:
         )
         if claim.key not in state.claims:
             state.put_claim(claim)
-
-

@@ -5,12 +5,10 @@ from dataclasses import replace
 
 from gxsim.controllers.informer import TOLERANCE_S
 from gxsim.controllers.lease import Leases
-from gxsim.model.cluster import Claim, Volume
+from gxsim.model.cluster import Claim
 from gxsim.model.control_plane import ControlPlane
-from gxsim.model.selectors import NodeSelector, NodeSelectorTerm, Requirement
+from gxsim.scheduler.volumes import provisioned_volume
 from gxsim.state import ClusterState
-
-HOSTNAME_KEY = "kubernetes.io/hostname"
 
 
 class VolumeBinder:
@@ -31,7 +29,8 @@ class VolumeBinder:
         ready = [key for key in self._ready_s if self._time_s(state, key) <= now + TOLERANCE_S]
         for key in ready:
             del self._ready_s[key]
-            provision(state, state.claims[key], state.claims[key].selected_node)
+            claim = state.claims[key]
+            provision(state, claim, state.node_index[claim.selected_node])
         return bool(ready)
 
     def due(self, state: ClusterState, now: float) -> float:
@@ -45,22 +44,8 @@ class VolumeBinder:
         return max(self._ready_s[key], float(self.leases.since_s[node]))
 
 
-def provision(state: ClusterState, claim: Claim, node_name: str) -> None:
-    """Make a volume of the claim's class on *node_name* and bind the claim to it."""
-    storage = next((s for s in state.cluster.storage_classes if s.name == claim.storage_class), None)
-    labels = state.nodes[state.node_index[node_name]].labels
-    affinity = Requirement(HOSTNAME_KEY, "In", (labels.get(HOSTNAME_KEY, node_name),))
-    name = f"pvc-{claim.namespace}-{claim.name}"
-    state.put_volume(
-        Volume(
-            name=name,
-            storage_class=claim.storage_class or "",
-            size_bytes=claim.size_bytes,
-            access_modes=claim.access_modes,
-            node_affinity=NodeSelector((NodeSelectorTerm((affinity,)),)),
-            claim=claim.key,
-            phase="Bound",
-            reclaim_policy=storage.reclaim_policy if storage else "Delete",
-        )
-    )
-    state.put_claim(replace(claim, volume=name, bound=True, selected_node=node_name))
+def provision(state: ClusterState, claim: Claim, node: int) -> None:
+    """Make a volume of the claim's class on *node* and bind the claim to it."""
+    volume = provisioned_volume(state, claim, node)
+    state.put_volume(volume)
+    state.put_claim(replace(claim, volume=volume.name, bound=True, selected_node=state.nodes[node].name))

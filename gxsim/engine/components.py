@@ -9,6 +9,7 @@ import numpy as np
 from gxsim.controllers.admission import Admission
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
+from gxsim.controllers.disruption import Disruption
 from gxsim.controllers.endpoint_slice import EndpointSlice
 from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.controllers.kubelet import Kubelet
@@ -21,9 +22,8 @@ from gxsim.controllers.taint_eviction import TaintEviction
 from gxsim.controllers.volume_binder import VolumeBinder
 from gxsim.engine.phases import Phases
 from gxsim.errors import InvariantError
-from gxsim.model.control_plane import ControlPlane
+from gxsim.model.control_plane import ControlPlane, PodTiming
 from gxsim.model.control_plane import Kubelet as KubeletParameters
-from gxsim.model.control_plane import PodTiming
 from gxsim.scheduler.queue import Framework, Scheduler
 from gxsim.state import ClusterState
 
@@ -56,10 +56,11 @@ class Components:
     ):
         self.state, self.framework, self.control_plane, self.phases = state, framework, control_plane, phases
         self.leases, self.informer = leases, Informer()
-        self.admission = Admission(state)
+        self.admission = Admission(state, sync_phase_s=phases.quota_s, sync_period_s=control_plane.quota_sync_s)
         self.etcd = [state.node_index[name] for name in etcd_members]
         self.down = dict.fromkeys(COMPONENTS, 0)  # open faults of each
         self.kubelets = Kubelet(state, kubelet, pod_timings, leases=leases, informer=self.informer)
+        self.disruption = Disruption(control_plane, self.informer)
         self.processes: dict[str, list[Controller]] = {}
         self.starts_s: dict[str, float] = {}  # of processes that are to start
         self.api_since_s = 0.0
@@ -73,7 +74,8 @@ class Components:
         """Those that act now, kubelets first."""
         if not self.api_up:
             return []
-        return [self.kubelets, *self.processes.get(CONTROLLERS, ()), *self.processes.get(SCHEDULER, ())]
+        controllers, scheduler = self.processes.get(CONTROLLERS, ()), self.processes.get(SCHEDULER, ())
+        return [self.kubelets, self.disruption, *controllers, *scheduler]
 
     def fail(self, name: str) -> None:
         """One more fault stops *name*; controllers and scheduler forget what they had in memory."""

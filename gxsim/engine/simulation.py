@@ -1,7 +1,7 @@
 """The clock: it sleeps until something is due, lets live controllers act, checks and records."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import simpy
 
 from gxsim.controllers.lease import Leases
 from gxsim.engine.components import Components
-from gxsim.engine.faults import Injection, injections
+from gxsim.engine.faults import injections
 from gxsim.engine.phases import Phases, draw_phases
 from gxsim.errors import InvariantError
 from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
@@ -89,7 +89,7 @@ class Simulation:
         if not self._wake.triggered:
             self._wake.succeed()
 
-    def _heart(self) -> Iterator[Any]:
+    def _heart(self) -> Generator[Any, Any, None]:
         """Sleep until a controller has something to do (process)."""
         instant, rounds = -1.0, 0
         while True:
@@ -110,11 +110,8 @@ class Simulation:
                 raise InvariantError(f"a controller is due at {instant} s again and again")
             self.settle()
 
-    def _report(self, until_s: float, progress: Callable[[float], None]) -> Iterator[Any]:
+    def _report(self, until_s: float, progress: Callable[[float], None]) -> Generator[Any, Any, None]:
         """Tell *progress* the time a hundred times (process)."""
         for time_s in np.linspace(0.0, until_s, 101)[1:-1]:
             yield self.env.timeout(time_s - self.env.now)
             progress(float(time_s))
-
-
-__all__ = ["Injection", "Simulation"]

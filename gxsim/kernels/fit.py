@@ -1,103 +1,100 @@
 """Scores from requested and allocatable amounts: the arithmetic of NodeResourcesFit and balanced allocation.
 
-Arrays are (nodes, resources); a resource whose allocatable is 0 on a node drops out there. Divisions run in float64,
-which is exact here: a quotient below 100 that is no integer stays 1 / allocatable away from one, and that is more than
-the rounding error as long as allocatable is below 2^46 (``EXACT_BELOW``).
+Arrays are (nodes, resources). ``capacity`` is allocatable with 1 in place of 0, and a resource that a node does not
+have gets weight 0 there: weights are (resources,), or (nodes, resources) where some are missing. Divisions run in
+float64, which is exact here: a quotient of at most 100 that is no integer stays at least 1 / capacity away from one,
+which is more than the rounding error for capacities below 2^46.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-EXACT_BELOW = 2**46
 MAX_SCORE = 100
 
-
-def least_allocated(
-    requested: NDArray[np.int64], allocatable: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """(nodes,) ``(allocatable − requested) · 100 / allocatable`` per resource, then their weighted mean; both floored."""
-    free = np.maximum(allocatable - requested, 0.0)
-    free *= MAX_SCORE
-    return _weighted_mean(_floor_quotient(free, allocatable), allocatable, weights)
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
-def most_allocated(
-    requested: NDArray[np.int64], allocatable: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """(nodes,) ``requested · 100 / allocatable`` per resource, then their weighted mean; both floored."""
-    used = np.minimum(allocatable, requested) * MAX_SCORE
-    return _weighted_mean(_floor_quotient(used, allocatable), allocatable, weights)
+def least_allocated(requested: Ints, capacity: Floats, weights: Floats) -> Floats:
+    """(nodes,) ``(capacity − requested) · 100 / capacity`` per resource and their weighted mean, both floored."""
+    score = capacity - requested
+    np.maximum(score, 0.0, out=score)
+    score *= MAX_SCORE
+    score /= capacity
+    return _floored_mean(np.floor(score, out=score), weights)
+
+
+def most_allocated(requested: Ints, capacity: Floats, weights: Floats) -> Floats:
+    """(nodes,) ``requested · 100 / capacity`` per resource and their weighted mean, both floored."""
+    return _floored_mean(_utilisation(requested, capacity), weights)
 
 
 def requested_to_capacity_ratio(
-    requested: NDArray[np.int64],
-    allocatable: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    shape: Sequence[tuple[int, int]],
-) -> NDArray[np.int64]:
+    requested: Ints, capacity: Floats, weights: Floats, shape: Sequence[tuple[int, int]]
+) -> Floats:
     """(nodes,) the broken line through *shape* at each utilisation; resources that score 0 drop out of the mean.
 
     *shape* is (utilisation %, score 0..10) by ascending utilisation. The mean is rounded half up.
     """
-    used = np.minimum(allocatable, requested) * MAX_SCORE
-    utilisation = np.where(requested > allocatable, 100.0, _floor_quotient(used, allocatable))
-    score = broken_line(utilisation.astype(np.int64), [(u, s * MAX_SCORE // 10) for u, s in shape])
-    score[allocatable == 0] = 0
-    counted = (score > 0) @ weights
-    return np.floor(np.divide(score @ weights, counted, out=np.zeros(len(score)), where=counted > 0) + 0.5).astype(
-        np.int64
-    )
+    line = [(utilisation, score * MAX_SCORE // 10) for utilisation, score in shape]
+    score = broken_line(_utilisation(requested, capacity).astype(np.int64), line)
+    counted = np.where(score > 0, weights, 0.0)
+    total = counted.sum(axis=1)
+    mean = np.divide((score * counted).sum(axis=1), total, out=np.zeros(len(score)), where=total > 0)
+    return np.floor(mean + 0.5)
 
 
-def broken_line(at: NDArray[np.int64], shape: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+def broken_line(at: Ints, shape: Sequence[tuple[int, int]]) -> Ints:
     """The line through the points of *shape*, level outside them; integer division towards zero."""
     value = np.full(at.shape, shape[-1][1], np.int64)
-    for (x0, y0), (x1, y1) in reversed(list(zip(shape, shape[1:], strict=False))):
-        slope = (y1 - y0) * (at - x0)
-        value = np.where(at <= x1, y0 + np.sign(slope) * (np.abs(slope) // (x1 - x0)), value)
+    for (x0, y0), (x1, y1) in reversed(list(pairwise(shape))):
+        rise = (y1 - y0) * (at - x0)
+        value = np.where(at <= x1, y0 + np.sign(rise) * (np.abs(rise) // (x1 - x0)), value)
     return np.where(at <= shape[0][0], shape[0][1], value)
 
 
-def balanced_allocation(requested: NDArray[np.int64], allocatable: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(nodes,) ``(1 − std) · 100`` of the used fractions, truncated; fractions are capped at 1."""
-    if allocatable.shape[1] == 2 and allocatable.all():
-        fraction = np.minimum(requested / allocatable, 1.0)
-        spread = np.abs(fraction[:, 0] - fraction[:, 1]) / 2
+def balanced_allocation(requested: Ints, capacity: Floats, weights: Floats) -> Floats:
+    """(nodes,) ``(1 − std) · 100`` of the used fractions, truncated; fractions are capped at 1, weights are 0 or 1."""
+    fraction = requested / capacity
+    np.minimum(fraction, 1.0, out=fraction)
+    if weights.ndim == 1 and fraction.shape[1] == 2:
+        spread = np.abs(fraction[:, 0] - fraction[:, 1])
+        spread /= 2
     else:
-        spread = _standard_deviation(requested, allocatable)
-    return ((1 - spread) * MAX_SCORE).astype(np.int64)
+        spread = _standard_deviation(fraction, np.broadcast_to(weights > 0, fraction.shape))
+    score = 1 - spread
+    score *= MAX_SCORE
+    return np.floor(score, out=score)
 
 
-def _standard_deviation(requested: NDArray[np.int64], allocatable: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standard_deviation(fraction: Floats, there: NDArray[np.bool_]) -> Floats:
     """(nodes,) population standard deviation over the resources a node has; half the difference for two."""
-    there = allocatable > 0
     count = there.sum(axis=1)
-    fraction = np.divide(requested, allocatable, out=np.zeros(allocatable.shape), where=there)
-    fraction = np.minimum(fraction, 1.0) * there
-    mean = fraction.sum(axis=1) / np.maximum(count, 1)
+    mean = np.where(there, fraction, 0.0).sum(axis=1) / np.maximum(count, 1)
     squares = np.where(there, (fraction - mean[:, None]) ** 2, 0.0).sum(axis=1)
     low = np.where(there, fraction, np.inf).min(axis=1, initial=np.inf)
     high = np.where(there, fraction, -np.inf).max(axis=1, initial=-np.inf)
-    return np.select([count == 2, count > 2], [np.abs(high - low) / 2, np.sqrt(squares / np.maximum(count, 1))], 0.0)
+    return np.where(count == 2, (high - low) / 2, np.sqrt(squares / np.maximum(count, 1)))
 
 
-def _floor_quotient(amount: NDArray[np.float64], allocatable: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Floor of the quotient; 0 where nothing is allocatable."""
-    if allocatable.all():
-        return np.floor(amount / allocatable)
-    return np.floor(np.divide(amount, allocatable, out=np.zeros(amount.shape), where=allocatable > 0))
+def _utilisation(requested: Ints, capacity: Floats) -> Floats:
+    """Used share in whole percent, at most 100."""
+    used = np.minimum(capacity, requested)
+    used *= MAX_SCORE
+    used /= capacity
+    return np.floor(used, out=used)
 
 
-def _weighted_mean(
-    score: NDArray[np.float64], allocatable: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    if allocatable.all():
-        return (score @ weights / weights.sum()).astype(np.int64)
-    counted = (allocatable > 0) @ weights
-    return np.divide(score @ weights, counted, out=np.zeros(len(score)), where=counted > 0).astype(np.int64)
+def _floored_mean(score: Floats, weights: Floats) -> Floats:
+    """(nodes,) weighted mean over the resources; 0 where no weight is left."""
+    if weights.ndim == 1:
+        return np.floor(score @ weights / weights.sum())
+    total = weights.sum(axis=1)
+    return np.floor(np.divide((score * weights).sum(axis=1), total, out=np.zeros(len(score)), where=total > 0))
 
 
-Strategy = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.int64]]
+Strategy = Callable[[Ints, Floats, Floats], Floats]
 STRATEGIES: dict[str, Strategy] = {"LeastAllocated": least_allocated, "MostAllocated": most_allocated}

@@ -1,4 +1,4 @@
-"""From a plugin's raw scores to 0..100 over the feasible nodes."""
+"""From a plugin's raw scores to 0..100 over the feasible nodes; what other nodes get means nothing."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,30 @@ def by_maximum(raw: NDArray[np.int64], feasible: NDArray[np.bool_], *, reverse: 
 
 def by_range(raw: NDArray[np.int64], feasible: NDArray[np.bool_]) -> NDArray[np.int64]:
     """``100 · (raw − min) / (max − min)`` in float, truncated; 0 everywhere when all are equal."""
-    chosen = raw[feasible]
-    low, high = int(chosen.min()), int(chosen.max())
+    low, high = bounds(raw, feasible)
     if low == high:
         return np.zeros_like(raw)
-    return (MAX_SCORE * ((raw - low) / (high - low))).astype(np.int64)
+    scaled = (raw - low) / (high - low)
+    scaled *= MAX_SCORE
+    return scaled.astype(np.int64)
 
 
 def inverted(raw: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
     """``100 · (max + min − raw) / max`` over *counted* in integers; a maximum of 0 gives 100; 0 for the others."""
-    chosen = raw[counted]
-    if not len(chosen):
+    if not counted.any():
         return np.zeros_like(raw)
-    low, high = int(chosen.min()), int(chosen.max())
+    low, high = bounds(raw, counted)
     if high == 0:
         return np.where(counted, MAX_SCORE, 0)
-    return np.where(counted, MAX_SCORE * (high + low - raw) // high, 0)
+    scaled = (high + low) - raw
+    scaled *= MAX_SCORE
+    scaled //= high
+    return scaled if counted.all() else np.where(counted, scaled, 0)
+
+
+def bounds(raw: NDArray[np.int64], counted: NDArray[np.bool_]) -> tuple[int, int]:
+    """The least and the greatest counted value; at least one is counted."""
+    if counted.all():  # spares two copies of the array: the usual case in a large cluster
+        return int(raw.min()), int(raw.max())
+    chosen = raw[counted]
+    return int(chosen.min()), int(chosen.max())

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from gxsim.errors import ScenarioError
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _INTEGER = re.compile(r"^[-+]?(0b[0-1_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)$")
 
 
@@ -80,13 +81,20 @@ def dotted_path(path: Sequence[str | int]) -> str:
     return text
 
 
-def read(paths: Sequence[str | Path], digests: dict[str, str] | None = None) -> list[Document]:
+def read(
+    paths: Sequence[str | Path],
+    digests: dict[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> list[Document]:
     """All documents of *paths*: files, folders (recursively, in name order), or ``-`` for standard input.
 
-    ``kind: List`` and typed lists are opened. *digests*, if given, receives the SHA-256 of each file.
+    ``kind: List`` and typed lists are opened. *digests*, if given, receives the SHA-256 of each file. *variables*
+    replace ``${NAME}`` in the text, as envsubst does; a name that is not among them stays.
     Raises ScenarioError for a path that is not there or text that is no YAML.
     """
-    return [item for path in paths for document in _documents(path, digests) for item in _opened(document)]
+    return [
+        item for path in paths for document in _documents(path, digests, variables or {}) for item in _opened(document)
+    ]
 
 
 def read_one(path: str | Path, digests: dict[str, str] | None = None) -> Document:
@@ -97,10 +105,12 @@ def read_one(path: str | Path, digests: dict[str, str] | None = None) -> Documen
     return found[0]
 
 
-def _documents(path: str | Path, digests: dict[str, str] | None) -> Iterator[Document]:
+def _documents(path: str | Path, digests: dict[str, str] | None, variables: Mapping[str, str]) -> Iterator[Document]:
     for name, text in _texts(path):
         if digests is not None:
             digests[name] = hashlib.sha256(text.encode()).hexdigest()
+        if variables:
+            text = _VARIABLE.sub(lambda found: variables.get(found[1], found[0]), text)
         yield from _parse(name, text)
 
 

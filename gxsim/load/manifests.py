@@ -1,12 +1,15 @@
 """Manifests into a Cluster: what an API server would hold after ``kubectl apply``."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gxsim.api.context import AdmissionContext, context_of
+from gxsim.api.decoding import undecodable
 from gxsim.api.defaulting import default
 from gxsim.api.validation import violations
+from gxsim.api.violations import Violation
 from gxsim.errors import ScenarioError
 from gxsim.load.documents import Document, read
 from gxsim.load.objects import READERS, WORKLOADS, cluster
@@ -15,16 +18,20 @@ from gxsim.model.cluster import Cluster
 Object = dict[str, Any]
 
 
-def load_cluster(paths: Sequence[str | Path], digests: dict[str, str] | None = None) -> Cluster:
+def load_cluster(
+    paths: Sequence[str | Path],
+    digests: dict[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Cluster:
     """The Cluster that the manifests at *paths* describe, defaulted as an API server does it.
 
-    An object that is given twice counts as applied twice: the later one holds. Raises ScenarioError with file, line
-    and path for what an API server would refuse.
+    An object that is given twice counts as applied twice: the later one holds. *variables* replace ``${NAME}`` in the
+    files' text. Raises ScenarioError with file, line and path for what an API server would refuse.
     """
     digests = {} if digests is None else digests
-    documents = _applied(read(paths, digests))
+    documents = _applied(read(paths, digests, variables))
     context = context_of(document.value for document in documents)
-    return cluster([(_admitted(document, context), document.source) for document in documents], digests)
+    return cluster([(_stored(document, context), document.source) for document in documents], digests)
 
 
 def _applied(documents: Iterable[Document]) -> list[Document]:
@@ -52,20 +59,16 @@ def _identity(document: Document) -> tuple[str, str, str]:
     return f"{value['apiVersion'].rpartition('/')[0]}/{value['kind']}", str(metadata.get("namespace") or ""), str(name)
 
 
-def _admitted(document: Document, context: AdmissionContext) -> Object:
+def _stored(document: Document, context: AdmissionContext) -> Object:
     """The object as stored; a workload's template is what the API server makes of each of its pods."""
     obj: Object = document.value
     if obj["kind"] not in READERS:
         return obj
-    try:
-        stored = default(obj, context)
-        if stored["kind"] in WORKLOADS:
-            _admit_template(stored, context)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise _refused(document) from error
-    refused = violations(stored)
-    if refused:
-        raise _refused(document)
+    _refuse(document, undecodable(obj))
+    stored = default(obj, context)
+    _refuse(document, violations(stored))
+    if stored["kind"] in WORKLOADS:
+        _admit_template(stored, context)
     return stored
 
 
@@ -79,11 +82,17 @@ def _admit_template(workload: Object, context: AdmissionContext) -> None:
     run["template"] = {"metadata": admitted["metadata"], "spec": admitted["spec"]}
 
 
-def _refused(document: Document) -> ScenarioError:
-    """What is wrong with an object, at the line of the first thing that is."""
-    found = violations(document.value)
-    if not found:
-        return document.error((), f"the {document.value['kind']} cannot be read")
-    first = found[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return ScenarioError(f"{document.source}: {first.path}", f"{first.message}{more}")
+def _refuse(document: Document, found: Sequence[Violation]) -> None:
+    """Raise what an API server would say of an object, at the line of the first thing that is wrong."""
+    if found:
+        first = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        hint = f"; {first.hint}" if first.hint else ""
+        kind, name = document.value["kind"], document.value["metadata"].get("name", "")
+        path = f" {first.path}" if first.path else ""
+        raise ScenarioError(f"{document.at(_steps(first.path))}: {kind} {name}:{path}", f"{first.message}{hint}{more}")
+
+
+def _steps(path: str) -> list[str | int]:
+    """``spec.containers[0].name`` as steps; what stands in brackets and is no number is a key."""
+    return [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]

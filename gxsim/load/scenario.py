@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from gxsim.errors import ScenarioError
 from gxsim.load.documents import Document, read_one
@@ -71,7 +72,7 @@ def scenario_names() -> list[str]:
     return sorted(f"gx/{file.stem}" for file in bundled().glob("*.yaml"))
 
 
-def _read(path: Path, kind: str, digests: dict[str, str]) -> object:
+def _read(path: Path, kind: str, digests: dict[str, str]) -> Any:
     document = read_one(path, digests)
     check_header(document, kind)
     metadata = document.value.get("metadata") or {}

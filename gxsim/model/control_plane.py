@@ -26,6 +26,7 @@ class ControlPlane:
     )
     taint_retry_s: float = spec(0.1, doc="Period of the worker that puts NoExecute taints", gt=0)
 
+    quota_sync_s: float = spec(300.0, doc="Period at which what quotas count is computed anew", gt=0)
     pod_gc_period_s: float = spec(20.0, doc="Pause between two looks for orphaned pods", gt=0)
     pod_gc_quarantine_s: float = spec(40.0, doc="How long a node must be missing before its pods are deleted", ge=0)
     terminated_pod_gc_threshold: int = spec(12_500, doc="Finished pods kept before the oldest are deleted", ge=0)

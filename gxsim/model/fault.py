@@ -43,7 +43,7 @@ class Fault:
     kind: str = spec(doc="NodeChaos, ZoneChaos, PodChaos, NetworkChaos, ComponentChaos or Operation")
     action: str = spec(doc="What happens, such as node-stop or pod-kill")
     mode: str = spec("all", doc="How many of the selected targets are hit", choices=MODES)
-    value: str = spec("", doc="The number or percentage that the mode needs")
+    value: str | int | float = spec("", doc="The number or percentage that the mode needs")
     selector: FaultSelector = spec(doc="Targets", factory=FaultSelector)
     target: FaultSelector | None = spec(None, doc="The other side of a partition; absent: the control plane")
     at_s: float = spec(0.0, doc="When it begins", ge=0)
@@ -53,4 +53,6 @@ class Fault:
     mttr_s: float | None = spec(None, doc="Mean time to repair (exponential)", gt=0)
     trace: tuple[tuple[float, float], ...] = spec((), doc="Begin and duration of each occurrence, in seconds")
     trace_file: str = spec("", doc="A CSV file with the columns begin_s and duration_s")
-    parameters: Mapping[str, str] = spec(doc="What else the action needs, such as replicas or taint", factory=dict)
+    parameters: Mapping[str, str | int | float] = spec(
+        doc="What else the action needs, such as replicas or taint", factory=dict
+    )

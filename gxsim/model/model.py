@@ -29,7 +29,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Delays, one way. A link that is not listed follows from the great-circle distance of its regions."""
+    """Delays, one way, from the great-circle distance of two regions or from a listed link."""
 
     region_label: str = spec("topology.kubernetes.io/region", doc="Node label that names the region")
     same_node_delay_s: float = spec(doc="Between pods of one node", ge=0)
@@ -37,6 +37,11 @@ class Network:
     fibre_speed_km_per_s: float = spec(200_000.0, doc="Speed of light in fibre", gt=0)
     route_factor: float = spec(1.5, doc="Length of the cable over the great-circle distance", ge=1)
     regions: tuple[Region, ...] = spec((), doc="Where nodes stand")
+    delays: str = spec(
+        "links",
+        doc="links: a listed link counts before the distance; distance: links are there for comparison only",
+        choices=("links", "distance"),
+    )
     links: tuple[Link, ...] = spec((), doc="Measured or documented delays")
     source: str = spec(doc="Where the values come from")
 
@@ -49,6 +54,16 @@ class Usage:
     workload: str = spec(doc="Name of the workload; shell patterns such as orderer* are allowed")
     cpu_milli: int = spec(doc="CPU per pod", ge=0)
     memory_bytes: int = spec(doc="Working set per pod", ge=0)
+    source: str = spec(doc="Where the value comes from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostUsage:
+    """What each node uses outside pods: K3s and etcd, a web server, the system. The first entry that matches counts."""
+
+    node_selector: Mapping[str, str] = spec(doc="Labels of the nodes; none: every node", factory=dict)
+    cpu_milli: int = spec(doc="CPU in use", ge=0)
+    memory_bytes: int = spec(doc="Memory in use", ge=0)
     source: str = spec(doc="Where the value comes from")
 
 
@@ -77,6 +92,27 @@ class ConsensusGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """How the public name follows failures."""
+
+    name: str = spec(doc="The public name")
+    ttl_s: float = spec(doc="How long resolvers keep an answer", ge=0)
+    change_s: float | None = spec(None, doc="From a failure to a changed answer; absent: nobody changes it", ge=0)
+    source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A reverse proxy on some nodes, outside Kubernetes, that forwards to NodePorts of its own node."""
+
+    name: str = spec(doc="Name by which paths mention it")
+    nodes: tuple[str, ...] = spec(doc="Nodes it runs on")
+    rate_limit: float | None = spec(None, doc="Requests per second and client address; absent: no limit", gt=0)
+    burst: int = spec(0, doc="Requests above the rate that may wait, as in nginx's limit_req", ge=0)
+    source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
     """Users of one region and the edge that DNS gives them."""
 
@@ -85,6 +121,7 @@ class Population:
     longitude: float = spec(doc="Degrees east", ge=-180, le=180)
     edge: str = spec(doc="Node whose address DNS answers")
     rate: float = spec(doc="Requests per second on average", ge=0)
+    clients: int = spec(1, doc="Client addresses the requests come from", ge=1)
     source: str = spec(doc="Where the value comes from")
 
 
@@ -102,12 +139,44 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """What one visit costs at the pods behind a step of a path."""
+
+    step: str = spec(doc="The step: namespace/service or an edge; shell patterns are allowed")
+    service_time_s: float = spec(doc="Mean service time of one visit", gt=0)
+    scv: float = spec(1.0, doc="Squared coefficient of variation of the service time", ge=0)
+    servers: int = spec(1, doc="Visits that one pod serves at a time: threads or connections", ge=1)
+    source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The way of a write after the request: outbox, endorsement, ordering, commit, projection."""
+
+    name: str = spec(doc="Name of the channel")
+    outbox: str = spec(doc="Service of the database that holds the outbox")
+    submitter: str = spec(doc="Workload that submits (namespace/name)")
+    poll_s: float = spec(doc="Pause between two looks at the outbox", gt=0)
+    endorsers: Mapping[str, tuple[str, ...]] = spec(doc="Peer Services by organisation; one of each endorses")
+    chaincode: str = spec(doc="Service that peers run the chaincode with")
+    orderers: str = spec(doc="Name of the orderers' consensus group")
+    batch_timeout_s: float = spec(2.0, doc="Longest wait of a batch's first transaction", gt=0)
+    max_message_count: int = spec(500, doc="Transactions that cut a block", ge=1)
+    preferred_max_bytes: int = spec(2 * 1024**2, doc="Bytes that cut a block", ge=1)
+    state_database: str = spec("goleveldb", doc="State database of the peers", choices=("goleveldb", "CouchDB"))
+    event_peer: str = spec(doc="Service whose events the projector follows")
+    projector: str = spec(doc="Workload that projects (namespace/name)")
+    source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
     """What a workload's volumes grow by, each; *retention* cuts off what is older."""
 
     name: str = spec(doc="What grows")
     namespace: str = spec(doc="Namespace of the workload")
     workload: str = spec(doc="Name of the workload; shell patterns are allowed")
+    ordinal: int | None = spec(None, doc="The only pod of a StatefulSet whose volume grows; absent: each", ge=0)
     per_day_bytes: tuple[int, int] = spec(doc="Lowest and highest growth per day", ge=0)
     retention_s: float | None = spec(None, doc="How long data is kept; absent: for ever", gt=0)
     source: str = spec(doc="Where the value comes from")
@@ -124,6 +193,8 @@ class Backup:
     keep: int = spec(doc="Copies that are kept", ge=1)
     restore_s: tuple[float, float] = spec(doc="Shortest and longest time to restore", ge=0)
     replicated: bool = spec(False, doc="Whether other members hold the same data")
+    off_node: bool = spec(False, doc="Whether a copy survives the loss of the volume's node")
+    reserved_bytes: int | None = spec(None, doc="Space set aside for the copies; absent: none", gt=0)
     source: str = spec(doc="Where the value comes from")
 
 
@@ -149,19 +220,56 @@ class AlertRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScrapeJob:
+    """A Prometheus job that has its own period."""
+
+    job: str = spec(doc="Name of the job")
+    interval_s: float = spec(doc="Period of its scrapes", gt=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRoute:
+    """Alertmanager: alerts with these labels go to this receiver; the first route that matches counts."""
+
+    labels: Mapping[str, str] = spec(doc="Labels the alert carries; none: every alert", factory=dict)
+    receiver: str = spec(doc="Who is told")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitoring:
+    """Prometheus and Alertmanager: how often one looks, and when the other tells."""
+
+    scrape_interval_s: float = spec(60.0, doc="Period of the scrapes", gt=0)
+    evaluation_interval_s: float = spec(60.0, doc="Period at which alerting rules are evaluated", gt=0)
+    jobs: tuple[ScrapeJob, ...] = spec((), doc="Jobs with their own period")
+    group_by: tuple[str, ...] = spec((), doc="Labels that put alerts into one notification")
+    group_wait_s: float = spec(30.0, doc="From a group's first alert to its first notification", ge=0)
+    group_interval_s: float = spec(300.0, doc="Between notifications of a group that changed", gt=0)
+    repeat_interval_s: float = spec(14400.0, doc="Between notifications of a group that did not", gt=0)
+    routes: tuple[AlertRoute, ...] = spec((), doc="Who is told of what")
+    source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """Everything beside the manifests; each part may be left out."""
 
     name: str = spec("model", doc="Name of the model")
     network: Network | None = spec(None, doc="Regions and delays")
     usage: tuple[Usage, ...] = spec((), doc="What pods really use")
+    host_usage: tuple[HostUsage, ...] = spec((), doc="What nodes use outside pods")
     node_usage: tuple[NodeUsage, ...] = spec((), doc="Documented load of whole nodes")
     consensus_groups: tuple[ConsensusGroup, ...] = spec((), doc="Groups that need a majority")
+    dns: Dns | None = spec(None, doc="The public name")
+    edges: tuple[Edge, ...] = spec((), doc="Reverse proxies outside Kubernetes")
     populations: tuple[Population, ...] = spec((), doc="Users by region")
     paths: tuple[Path, ...] = spec((), doc="Request paths")
+    stations: tuple[Station, ...] = spec((), doc="What a visit costs at each step of a path")
+    ledgers: tuple[Ledger, ...] = spec((), doc="The way of a write through the blockchain")
     growth: tuple[Growth, ...] = spec((), doc="How volumes grow")
     backups: tuple[Backup, ...] = spec((), doc="Copies and restores")
     failure_rates: tuple[FailureRate, ...] = spec((), doc="How often things fail")
+    monitoring: Monitoring | None = spec(None, doc="Periods of Prometheus and Alertmanager")
     alerts: tuple[AlertRule, ...] = spec((), doc="Alerting rules")
     control_plane: ControlPlane = spec(doc="Timings of the control plane", factory=ControlPlane)
     kubelet: Kubelet = spec(doc="Timings of the kubelet", factory=Kubelet)

@@ -6,13 +6,14 @@ import numpy as np
 
 from gxsim.kernels.intervals import durations
 from gxsim.model.model import Backup, Model
-from gxsim.observe.nodes import volume_nodes
+from gxsim.observe.nodes import owner_name, volume_nodes
 from gxsim.observe.table import Table
 from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 
 COLUMNS = (
     "claim",
+    "workload",
     "node",
     "size_bytes",
     "reclaim_policy",
@@ -36,16 +37,19 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
     for node in range(len(state.nodes)):
         times, values = down.of(node)
         unreachable.append(float(durations(times, timeline.horizon_s)[values > 0].sum()))
+    users = _users(state)
     rows = []
     for claim in sorted(state.claims.values(), key=lambda c: c.key):
         volume = state.volumes.get(claim.volume)
         nodes = volume_nodes(state, volume.name) if volume else []
         if volume is None or len(nodes) != 1:
             continue
-        backup = next((b for b in model.backups if _saves(b, claim.namespace, claim.name)), None)
+        workload = users.get(claim.key, "")
+        backup = next((b for b in model.backups if _saves(b, claim.namespace, workload)), None)
         rows.append(
             (
                 claim.key,
+                workload,
                 state.nodes[nodes[0]].name,
                 volume.size_bytes,
                 volume.reclaim_policy,
@@ -61,11 +65,18 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
     return Table.of("volumes", about, COLUMNS, rows)
 
 
-def _saves(backup: Backup, namespace: str, claim: str) -> bool:
-    """Whether a backup covers a claim: ``TEMPLATE-WORKLOAD-ORDINAL`` of a StatefulSet, or the workload's own name."""
-    return backup.namespace == namespace and (
-        fnmatchcase(claim, f"*-{backup.workload}-[0-9]*") or fnmatchcase(claim, backup.workload)
-    )
+def _users(state: ClusterState) -> dict[str, str]:
+    """The workload whose pods use each claim."""
+    users: dict[str, str] = {}
+    for pod in range(len(state.pod_names)):
+        template = state.templates[state.pod_template[pod]]
+        for name in template.claims:
+            users.setdefault(f"{template.namespace}/{name}", owner_name(state, pod))
+    return users
+
+
+def _saves(backup: Backup, namespace: str, workload: str) -> bool:
+    return backup.namespace == namespace and fnmatchcase(workload, backup.workload)
 
 
 def _is_lost(timeline: Timeline, volume: str) -> bool:

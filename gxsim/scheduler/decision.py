@@ -94,7 +94,7 @@ class Nomination:
 class Decision:
     """The outcome of one scheduling attempt. ``node`` is PENDING when no node is feasible.
 
-    ``diagnosis`` is there when nothing was feasible; ``preemption`` is its sentence, once it was tried.
+    ``diagnosis`` and ``nomination`` are there when nothing was feasible; a gated pod was not tried at all.
     """
 
     pod: int
@@ -102,7 +102,7 @@ class Decision:
     feasible: NDArray[np.bool_]  # (nodes,)
     node_names: Sequence[str] = field(repr=False)
     diagnosis: Diagnosis | None = None
-    preemption: str = ""
+    nomination: Nomination | None = None
     gated: bool = False
 
     @property
@@ -125,7 +125,8 @@ class Decision:
             return ""
         if self.gated and self.diagnosis.pod is not None:
             return self.diagnosis.pod.reasons[0]
-        return f"{self.diagnosis.sentence()} {self.preemption}".rstrip()
+        preemption = self.nomination.message if self.nomination is not None else ""
+        return f"{self.diagnosis.sentence()} {preemption}".rstrip()
 
     def _rejected(self) -> Iterator[tuple[str, Refusal]]:
         if self.diagnosis is not None:

@@ -1,5 +1,6 @@
 """What all pods of one template and owner ask of the nodes, worked out once."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,12 +22,14 @@ class Situation(NamedTuple):
     nominated: tuple[int, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Constraints:
-    """Answers that depend on nothing but a template's rules and the nodes' properties."""
+    """Answers that depend on nothing but a template's rules and the nodes' properties, under the plugins' names."""
 
-    verdicts: tuple[Verdict | None, ...]  # one per plugin of the kind, in filter order
+    key: Hashable
+    verdicts: Mapping[str, Verdict]
     mask: NDArray[np.bool_]  # (nodes,) True where all of them pass and the node exists
+    names: frozenset[str] | None  # the only nodes looked at
     rejection: Refusal | None  # of the whole pod
     taints: NDArray[np.int64]  # (nodes,) raw score of TaintToleration
     affinity: NDArray[np.int64] | None  # (nodes,) raw score of NodeAffinity, None when skipped
@@ -45,4 +48,7 @@ class Demand:
     wanted: tuple[int, ...]  # resources with a request above 0
     unknown: tuple[str, ...]  # requested, but no node offers them
     scored_requests: NDArray[np.int64]  # (2,) cpu and memory as LeastAllocated counts them
+    verdicts: Mapping[str, Verdict]  # of the constraints and of the plugins that look at claims
+    mask: NDArray[np.bool_]  # (nodes,) True where all of these pass
+    rejection: Refusal | None
     prepared: dict[str, Any] = field(default_factory=dict)

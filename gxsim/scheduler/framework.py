@@ -1,35 +1,269 @@
 """The scheduling framework: filters, scores, the choice among the best, and binding."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.cluster import PodDisruptionBudget
 from gxsim.model.pod import PodTemplate
-from gxsim.scheduler import volumes
 from gxsim.scheduler.decision import Decision, Diagnosis, Explanation, Nomination
 from gxsim.scheduler.demand import Constraints, Demand, Situation
-from gxsim.scheduler.ledger import Ledger
+from gxsim.scheduler.ledger import Ledger, Tally
 from gxsim.scheduler.nodes import NodeTable
 from gxsim.scheduler.plugins.default_preemption import DefaultPreemption
-from gxsim.scheduler.plugins.image_locality import ImageLocality
-from gxsim.scheduler.plugins.inter_pod_affinity import InterPodAffinity
-from gxsim.scheduler.plugins.node_affinity import NodeAffinity
-from gxsim.scheduler.plugins.node_name import NodeName
-from gxsim.scheduler.plugins.node_ports import NodePorts
-from gxsim.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
-from gxsim.scheduler.plugins.node_resources_fit import NodeResourcesFit
-from gxsim.scheduler.plugins.node_unschedulable import NodeUnschedulable
-from gxsim.scheduler.plugins.node_volume_limits import NodeVolumeLimits
-from gxsim.scheduler.plugins.pod_topology_spread import PodTopologySpread
+from gxsim.scheduler.plugins.pod_topology_spread import Spread
 from gxsim.scheduler.plugins.scheduling_gates import gated
-from gxsim.scheduler.plugins.taint_toleration import TaintToleration
-from gxsim.scheduler.plugins.volume_binding import VolumeBinding
-from gxsim.scheduler.plugins.volume_restrictions import VolumeRestrictions
-from gxsim.scheduler.plugins.volume_zone import VolumeZone
 from gxsim.scheduler.profile import DEFAULT_PROFILE, Profile
-from gxsim.scheduler.status import ALL, UNRESOLVABLE, Refusal, Rows, Verdict
+from gxsim.scheduler.registry import Plugins
+from gxsim.scheduler.standing import Standing
+from gxsim.scheduler.status import ALL, Refusal
+from gxsim.scheduler.trial import Trial, fits_beside
+from gxsim.scheduler.volumes import PodVolumes, bind_volumes
 from gxsim.state import PENDING, ClusterState
+
+_KEPT_DEMANDS = 512
+
+
+class Framework:
+    """Decides for one pod at a time, on the state as it is.
+
+    Ties go to the first node by name (byte-wise), or with *rng* to a random one as in the real scheduler. *budgets*
+    returns the disruption budgets with what they allow now; without it, what the input says counts.
+    """
+
+    def __init__(
+        self,
+        state: ClusterState,
+        profile: Profile = DEFAULT_PROFILE,
+        rng: np.random.Generator | None = None,
+        budgets: Callable[[], Sequence[PodDisruptionBudget]] | None = None,
+    ):
+        self.state = state
+        self.profile = profile
+        self.nominated: dict[int, int] = {}  # pod → node it was promised by preemption
+        self._rng = rng
+        self._budgets = budgets or (lambda: state.cluster.disruption_budgets)
+        self._nodes = NodeTable(state)
+        self._ledger = Ledger(state)
+        self._plugins = Plugins(self._nodes, self._ledger, profile)
+        self._preemption = DefaultPreemption(state, self._trial)
+        self._node_revision = state.node_revision
+        self._volume_revision = state.volume_revision
+        self._constraints: OrderedDict[Hashable, Constraints] = OrderedDict()
+        self._demands: OrderedDict[tuple[int, int], tuple[Demand, Standing]] = OrderedDict()
+
+    # ---- one attempt -------------------------------------------------------------------------------------------
+
+    def decide(self, pod: int) -> Decision:
+        """One scheduling attempt; binds nothing. What fails is diagnosed, and preemption tried, at once."""
+        template = self.state.templates[self.state.pod_template[pod]]
+        gate = gated(template) if self.profile.scheduling_gates else None
+        if gate is not None:
+            return self._gated(pod, gate)
+        demand, standing = self._look_up(pod)
+        feasible = self._feasible(pod, demand, standing)
+        if not feasible.any():
+            return self._failed(pod, demand)
+        return Decision(pod, self._choose(self._total(demand, standing, feasible), feasible), feasible, self._nodes.names)
+
+    def explain(self, pod: int) -> Explanation:
+        """The same attempt with every refusal and every score."""
+        demand, standing = self._look_up(pod)
+        diagnosis = self._plugins.diagnose(demand, Situation(self.state.requested))
+        feasible = self._feasible(pod, demand, standing)
+        if not feasible.any():
+            return Explanation(pod, diagnosis, feasible, {}, np.full(self._nodes.count, -1), ())
+        scores = self._plugins.scores(demand, feasible)
+        total = np.where(feasible, sum(scores.values(), np.zeros(self._nodes.count, np.int64)), -1)
+        best = np.flatnonzero(total == total.max())
+        return Explanation(pod, diagnosis, feasible, scores, total, tuple(best[np.argsort(self._nodes.rank[best])].tolist()))
+
+    def preempt(self, pod: int, decision: Decision) -> Nomination | None:
+        """The nomination found with *decision*; None when preemption does not help, or was not needed."""
+        nomination = decision.nomination
+        return nomination if nomination is not None and nomination.node != PENDING else None
+
+    def bind(self, pod: int, node: int) -> None:
+        """Bind *pod*, and first the volumes it waits for."""
+        self.bind_volumes(pod, node)
+        self.state.bind(pod, node)
+        self.nominated.pop(pod, None)
+
+    def volumes_for(self, pod: int, node: int) -> PodVolumes:
+        """The claims that binding *pod* to *node* would bind, and the volumes it would make."""
+        template = self.state.templates[self.state.pod_template[pod]]
+        return self._plugins.binding.volumes_for(template, node) if template.claims else PodVolumes()
+
+    def bind_volumes(self, pod: int, node: int) -> None:
+        """Bind the claims *pod* waits for as its going to *node* does."""
+        planned = self.volumes_for(pod, node)
+        if planned.matched or planned.provisioned:
+            bind_volumes(self.state, planned, node)
+
+    def nominate(self, pod: int, node: int) -> None:
+        """Promise *node* to *pod*: it is tried first, and pods of lower priority leave room for it."""
+        self.nominated[pod] = node
+
+    # ---- filters -----------------------------------------------------------------------------------------------
+
+    def _feasible(self, pod: int, demand: Demand, standing: Standing) -> NDArray[np.bool_]:
+        """(nodes,) True where the pod fits; only the nominated node when it does."""
+        if demand.rejection is not None:
+            return np.zeros(self._nodes.count, bool)
+        feasible = demand.mask & standing.fits
+        situation = Situation(self.state.requested)
+        for name, plugin in self._plugins.by_pods.items():
+            if name in demand.prepared and plugin is not self._plugins.fit:
+                verdict = plugin.refuse(demand, ALL, situation)
+                if verdict is not None:
+                    feasible &= verdict.passes
+        if self.nominated:
+            self._respect_nominations(pod, demand, feasible)
+        return feasible
+
+    def _respect_nominations(self, pod: int, demand: Demand, feasible: NDArray[np.bool_]) -> None:
+        """Leave room for nominated pods of at least the same priority; prefer the pod's own nomination."""
+        others: dict[int, list[int]] = {}
+        for other, node in self.nominated.items():
+            priority = self.state.templates[self.state.pod_template[other]].priority
+            if other != pod and priority >= demand.template.priority and self.state.pod_node[other] == PENDING:
+                others.setdefault(node, []).append(other)
+        for node, pods in others.items():
+            if feasible[node]:
+                feasible[node] = fits_beside(self._plugins, self._ledger, demand, node, pods)
+        own = self.nominated.get(pod, PENDING)
+        if own != PENDING and feasible[own]:
+            feasible[:] = False
+            feasible[own] = True
+
+    # ---- scores ------------------------------------------------------------------------------------------------
+
+    def _total(self, demand: Demand, standing: Standing, feasible: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """(nodes,) sum of the weighted scores; only those of feasible nodes mean anything."""
+        plugins, weights = self._plugins, self.profile.scores
+        total = standing.score
+        if weight := weights.get(plugins.taints.name, 0):
+            total = total + weight * plugins.taints.normalise(demand.constraints.taints, feasible)
+        if demand.constraints.affinity is not None and (weight := weights.get(plugins.affinity.name, 0)):
+            total = total + weight * plugins.affinity.normalise(demand.constraints.affinity, feasible)
+        for plugin in plugins.scored_by_pods:
+            if plugin.name in demand.prepared:
+                score = plugin.score(demand, feasible)
+                if score is not None:
+                    total = total + weights[plugin.name] * score
+        return total
+
+    def _choose(self, total: NDArray[np.int64], feasible: NDArray[np.bool_]) -> int:
+        """A node with the highest total: the first by name, or a random one."""
+        total = np.where(feasible, total, -1)
+        best = np.flatnonzero(total == total.max())
+        if self._rng is not None:
+            return int(best[self._rng.integers(len(best))])
+        return int(best[self._nodes.rank[best].argmin()])
+
+    # ---- failures ----------------------------------------------------------------------------------------------
+
+    def _failed(self, pod: int, demand: Demand) -> Decision:
+        diagnosis = self._plugins.diagnose(demand, Situation(self.state.requested))
+        decision = Decision(pod, PENDING, np.zeros(self._nodes.count, bool), self._nodes.names, diagnosis)
+        if self.profile.preemption:
+            nominated = self.nominated.get(pod, PENDING)
+            decision.nomination = self._preemption.nominate(demand, diagnosis, nominated, self._budgets())
+        return decision
+
+    def _gated(self, pod: int, gate: Refusal) -> Decision:
+        diagnosis = Diagnosis(np.where(self.state.node_exists, 0, -1), (), gate)
+        feasible = np.zeros(self._nodes.count, bool)
+        return Decision(pod, PENDING, feasible, self._nodes.names, diagnosis, gated=True)
+
+    def _trial(self, demand: Demand, node: int) -> Trial:
+        return Trial(self._plugins, self._ledger, demand, node)
+
+    # ---- what is worked out once -------------------------------------------------------------------------------
+
+    def _look_up(self, pod: int) -> tuple[Demand, Standing]:
+        """The pod's demand, current as of now."""
+        self._notice_changes()
+        template = int(self.state.pod_template[pod])
+        key = (template, int(self.state.pod_owner[pod]))
+        found = self._demands.get(key)
+        if found is None:
+            demand = self._demand(template, key[1])
+            found = self._demands[key] = (demand, Standing(self._plugins, self._ledger, demand))
+            if len(self._demands) > _KEPT_DEMANDS:
+                self._demands.popitem(last=False)
+        else:
+            self._demands.move_to_end(key)
+        demand, standing = found
+        standing.catch_up()
+        for part in demand.prepared.values():
+            if isinstance(part, Tally | Spread):
+                part.catch_up()
+        return found
+
+    def _notice_changes(self) -> None:
+        """Drop what node or volume changes made stale, and read the journal."""
+        state = self.state
+        if state.node_revision != self._node_revision:
+            self._node_revision = state.node_revision
+            self._constraints.clear()
+            self._demands.clear()
+            self._plugins.forget()
+        if state.volume_revision != self._volume_revision:
+            self._volume_revision = state.volume_revision
+            for key in [key for key, (demand, _) in self._demands.items() if demand.template.claims]:
+                del self._demands[key]
+        self._ledger.catch_up()
+
+    def _demand(self, index: int, owner: int) -> Demand:
+        state = self.state
+        template = state.templates[index]
+        constraints = self._constraints_of(template)
+        requests = state.template_requests[index]
+        verdicts, mask, rejection = dict(constraints.verdicts), constraints.mask, constraints.rejection
+        if template.claims and rejection is None:
+            rejection = self._plugins.rejection(template)
+            for plugin in self._plugins.by_claims if rejection is None else ():
+                verdict = plugin.refuse(template)
+                if verdict is not None:
+                    verdicts[plugin.name] = verdict
+                    mask = mask & verdict.passes
+        demand = Demand(
+            template=template,
+            owner=owner,
+            signature=self._ledger.signature_of(index),
+            constraints=constraints,
+            requests=requests,
+            wanted=tuple(
+                r for r in np.flatnonzero(requests > 0).tolist() if not self._plugins.fit.ignores(state.resources[r])
+            ),
+            unknown=tuple(
+                name
+                for name, amount in template.requests.items()
+                if amount > 0 and name not in state.resource_index and not self._plugins.fit.ignores(name)
+            ),
+            scored_requests=state.template_scored[index],
+            verdicts=verdicts,
+            mask=mask,
+            rejection=rejection,
+        )
+        self._plugins.prepare(demand)
+        return demand
+
+    def _constraints_of(self, template: PodTemplate) -> Constraints:
+        key = (
+            template.tolerations,
+            tuple(template.node_selector.items()),
+            template.node_affinity,
+            template.preferred_node_terms,
+            tuple(container.image for container in (*template.init_containers, *template.containers)),
+        )
+        found = self._constraints.get(key)
+        if found is None:
+            found = self._constraints[key] = self._plugins.constraints(key, template)
+            if len(self._constraints) > _KEPT_DEMANDS:
+                self._constraints.popitem(last=False)
+        return found
+

@@ -13,14 +13,23 @@ HOSTNAME = "kubernetes.io/hostname"
 
 
 class Topology(NamedTuple):
-    """A label key over the nodes: ``codes`` (nodes,) point into ``values``; −1 where the node lacks the key."""
+    """A label key over the nodes: ``codes`` (nodes,) point into ``values``; −1 where the node lacks the key.
+
+    ``complete`` says that no node lacks it, ``own`` that node i has value i, as with host names.
+    """
 
     codes: NDArray[np.intp]
     values: tuple[str, ...]
+    complete: bool
+    own: bool
 
     @property
     def size(self) -> int:
         return len(self.values)
+
+    def spread_out(self, per_domain: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(nodes,) the value of each node's domain, from (domains + 1,) values; nodes without the key get the last."""
+        return per_domain[:-1] if self.own else per_domain.take(self.codes)
 
 
 class NodeTable:
@@ -44,7 +53,8 @@ class NodeTable:
             for i, node in enumerate(self.state.nodes):
                 if key in node.labels:
                     codes[i] = values.setdefault(node.labels[key], len(values))
-            self._topologies[key] = Topology(codes, tuple(values))
+            own = len(values) == self.count
+            self._topologies[key] = Topology(codes, tuple(values), bool((codes >= 0).all()), own)
         return self._topologies[key]
 
     def matching(self, requirement: Requirement) -> NDArray[np.bool_]:

@@ -2,31 +2,28 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from gxsim.model.control_plane import ControlPlane
+from gxsim.scheduler.decision import Decision, Nomination
+from gxsim.scheduler.volumes import PodVolumes
 from gxsim.state import PENDING, PHASE_PENDING, ClusterState, Event
 
 TOLERANCE_S = 1e-6  # what rounding on a clock of floats may lose
 
 
-class Decision(Protocol):
-    """Where a pod goes (None: nowhere), and the scheduler's sentence about it."""
-
-    @property
-    def node(self) -> int | None: ...
-
-    def message(self) -> str: ...
-
-
 class Framework(Protocol):
     """What the queue needs of the scheduling framework."""
 
-    def decide(self, pod: int) -> Any: ...
+    def decide(self, pod: int) -> Decision: ...
+
+    def volumes_for(self, pod: int, node: int) -> PodVolumes: ...
+
+    def preempt(self, pod: int, decision: Decision) -> Nomination | None: ...
+
+    def nominate(self, pod: int, node: int) -> None: ...
 
     def bind(self, pod: int, node: int) -> None: ...
-
-    def preempt(self, pod: int, decision: Any) -> Any: ...
 
 
 @dataclass(slots=True)
@@ -78,9 +75,8 @@ class Scheduler:
             if not pending or state.pod_terminating[pod]:
                 for held in (self._active, self._aside, self._waiting):
                     held.pop(pod, None)
-            elif pod not in self._aside and pod not in self._waiting:
-                if not state.templates[state.pod_template[pod]].scheduling_gates:
-                    self._active[pod] = None
+            elif pod not in self._aside and pod not in self._waiting and not _is_gated(state, pod):
+                self._active[pod] = None
         self._pods_seen = len(state.touched)
 
     def _may_help(self, state: ClusterState) -> bool:
@@ -105,16 +101,24 @@ class Scheduler:
 
     def _try(self, state: ClusterState, pod: int, now: float) -> bool:
         decision = self.framework.decide(pod)
-        key = state.pod_key(pod)
-        if decision.node is None:
-            state.emit(Event(now, "Pod", key, "FailedScheduling", decision.message()))
+        if decision.node == PENDING:
+            state.emit(Event(now, "Pod", state.pod_key(pod), "FailedScheduling", decision.message()))
             self._aside[pod] = now
-            return False
-        node = int(decision.node)
-        if self._select_node(state, pod, node):
-            self._waiting[pod] = Waiting(node, now, now + self.control_plane.volume_poll_s)
+            nomination = self.framework.preempt(pod, decision)
+            return nomination is not None and self._evict(state, pod, nomination, now)
+        if self._select_node(state, pod, decision.node):
+            self._waiting[pod] = Waiting(decision.node, now, now + self.control_plane.volume_poll_s)
             return True
-        return self._bind(state, pod, node, now)
+        return self._bind(state, pod, decision.node, now)
+
+    def _evict(self, state: ClusterState, pod: int, nomination: Nomination, now: float) -> bool:
+        """Delete the victims of a preemption; the pod is tried again when they are gone."""
+        for victim in nomination.victims:
+            message = f"Preempted by pod {state.pod_key(pod)} on node {state.nodes[nomination.node].name}"
+            state.emit(Event(now, "Pod", state.pod_key(victim), "Preempted", message))
+            state.terminate(victim, now)
+        self.framework.nominate(pod, nomination.node)
+        return True
 
     def _bind(self, state: ClusterState, pod: int, node: int, now: float) -> bool:
         key = state.pod_key(pod)
@@ -125,12 +129,10 @@ class Scheduler:
 
     def _select_node(self, state: ClusterState, pod: int, node: int) -> bool:
         """Tell the provisioner the node of claims that wait for their first consumer; whether there are any."""
-        template = state.templates[state.pod_template[pod]]
-        claims = [state.claims.get(f"{template.namespace}/{name}") for name in template.claims]
-        unbound = [claim for claim in claims if claim is not None and not claim.bound]
-        for claim in unbound:
+        volumes = self.framework.volumes_for(pod, node)
+        for claim in volumes.provisioned:
             state.put_claim(replace(claim, selected_node=state.nodes[node].name))
-        return bool(unbound)
+        return bool(volumes.provisioned)
 
     def _poll(self, state: ClusterState, now: float) -> bool:
         """Bind the pods whose claims are bound at their poll."""
@@ -149,3 +151,7 @@ class Scheduler:
                     self._aside[pod] = now
                     break
         return changed
+
+
+def _is_gated(state: ClusterState, pod: int) -> bool:
+    return bool(state.templates[state.pod_template[pod]].scheduling_gates)

@@ -20,6 +20,7 @@ from gxsim.observe.table import Table
 from gxsim.observe.volumes import volume_table
 from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.rng import Streams
+from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
 from gxsim.study.result import Result
 from gxsim.timeline import Timeline
@@ -42,11 +43,12 @@ def simulate(
     """
     case = case if isinstance(case, Case) else load(case)
     seed = case.scenario.seed if seed is None else seed
-    state = started(case, case.placement)
+    streams = Streams(seed)
+    state, framework = started(case, case.placement, streams.take("scheduler/ties"))
     at_start = [node_loss_headroom(state)]
     if case.placement is not None:
-        at_start.append(placement_table(state, started(case, None)))
-    timeline = _run(case, state, Streams(seed), progress)
+        at_start.append(placement_table(state, started(case, None, streams.take("scheduler/ties/from scratch"))[0]))
+    timeline = _simulation(case, state, framework, streams).run(case.scenario.horizon_s, progress)
     services = service_series(state, timeline)
     quorum = quorum_series(state, timeline, case.model.consensus_groups)
     tables = {t.name: t for t in (*_tables(case, state, timeline, services, quorum), *at_start)}
@@ -64,25 +66,32 @@ def simulate(
     )
 
 
-def started(case: Case, placement: Placement | None) -> ClusterState:
-    """The cluster of *case* when the clock starts: placed as given, and by the scheduler where nothing is given."""
+def started(
+    case: Case, placement: Placement | None, ties: np.random.Generator | None = None
+) -> tuple[ClusterState, Framework]:
+    """The cluster of *case* when the clock starts, and the scheduler that goes on with it.
+
+    Pods lie where *placement* says, and where the scheduler puts them if it is silent; *ties* breaks its ties as the
+    real one does, None by node name.
+    """
     state = ClusterState(case.cluster)
-    start(state, placement=placement, control_plane=case.model.control_plane)
-    return state
+    framework = Framework(state, rng=ties)
+    start(state, framework, placement)
+    return state, framework
 
 
-def _run(case: Case, state: ClusterState, streams: Streams, progress: Callable[[float], None] | None) -> Timeline:
-    members = [member_nodes(state, group) for group in case.model.consensus_groups if group.control_plane]
-    simulation = Simulation(
+def _simulation(case: Case, state: ClusterState, framework: Framework, streams: Streams) -> Simulation:
+    servers = [member_nodes(state, group) for group in case.model.consensus_groups if group.control_plane]
+    return Simulation(
         state,
+        framework=framework,
+        streams=streams,
         control_plane=case.model.control_plane,
         kubelet=case.model.kubelet,
         pod_timings=case.model.pod_timings,
         faults=case.scenario.faults,
-        streams=streams,
-        etcd_members=tuple(state.nodes[i].name for group in members for i in group),
+        etcd_members=[state.nodes[node].name for group in servers for node in group],
     )
-    return simulation.run(case.scenario.horizon_s, progress)
 
 
 def _tables(

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gxsim.api.cron import schedule_problem, time_zone_problem
+from gxsim.api.kind_defaults import JOB_LABELS
+from gxsim.api.rules.metadata import matches
 from gxsim.api.rules.pods import template_violations
 from gxsim.api.violations import (
     Violations,
@@ -32,7 +34,18 @@ _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 
 def job_violations(item: Object) -> Violations:
     """Yield what is wrong with a Job."""
-    yield from _job_spec_violations("spec", item.get("spec") or {})
+    spec = item.get("spec") or {}
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    if spec.get("manualSelector"):
+        if spec.get("selector") is None:
+            yield required("spec.selector")
+    elif spec.get("selector") and not matches(spec["selector"], _own_labels(labels)):
+        yield invalid("spec.selector", spec["selector"], "`selector` not auto-generated")
+    yield from _job_spec_violations("spec", spec)
+
+
+def _own_labels(labels: Object) -> Object:
+    return {key: value for key, value in labels.items() if key in JOB_LABELS}
 
 
 def cron_job_violations(item: Object) -> Violations:
@@ -80,7 +93,7 @@ def _job_spec_violations(path: str, spec: Object) -> Violations:
     restart, place = (template.get("spec") or {}).get("restartPolicy"), f"{path}.template.spec.restartPolicy"
     if restart == "Always":
         yield required(place, 'valid values: "OnFailure", "Never"')
-    elif restart not in ("OnFailure", "Never", None):
+    elif restart not in ("OnFailure", "Never"):
         yield not_supported(place, restart, ("OnFailure", "Never"))
     if policy is not None and restart != "Never":
         yield invalid(place, restart, 'only "Never" is supported when podFailurePolicy is specified')
@@ -99,6 +112,8 @@ def _index_violations(path: str, spec: Object) -> Violations:
         for field in ("backoffLimitPerIndex", "maxFailedIndexes"):
             if spec.get(field) is not None:
                 yield invalid(f"{path}.{field}", spec[field], "requires indexed completion mode")
+    if mode != "Indexed" and spec.get("successPolicy") is not None:
+        yield invalid(f"{path}.successPolicy", spec["successPolicy"], "requires indexed completion mode")
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         yield required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified")
 

@@ -24,6 +24,7 @@ Object = Mapping[str, Any]
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_RESTART_POLICIES = ("Always", "Never", "OnFailure")
 _MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
@@ -87,6 +88,7 @@ def _container_violations(
     if not container.get("image"):
         yield required(f"{path}.image")
     yield from named(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL_POLICIES)
+    yield from one_of(f"{path}.restartPolicy", container.get("restartPolicy"), _RESTART_POLICIES)
     yield from one_of(f"{path}.terminationMessagePolicy", container.get("terminationMessagePolicy"), _MESSAGE_POLICIES)
     yield from _port_violations(f"{path}.ports", container.get("ports") or (), host=bool(spec.get("hostNetwork")))
     for index, variable in enumerate(container.get("env") or ()):
@@ -122,7 +124,8 @@ def _port_violations(path: str, ports: Sequence[Object], *, host: bool) -> Viola
             yield from each_invalid(f"{place}.containerPort", number, port_number(number))
         if host_number:
             yield from each_invalid(f"{place}.hostPort", host_number, port_number(host_number))
-        if host and number != host_number:
+        # A template may leave the host port open: it is filled in when the pod is created.
+        if host and host_number and number != host_number:
             detail = "must match `containerPort` when `hostNetwork` is true"
             yield invalid(f"{place}.hostPort", host_number, detail)
         yield from named(f"{place}.protocol", port.get("protocol"), PROTOCOLS)

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gxsim.api.rules.containers import PROTOCOLS, target_port_violations
+from gxsim.api.rules.containers import target_port_violations
 from gxsim.api.rules.metadata import selector_violations, subdomain_violations
 from gxsim.api.syntax import (
     dns_label,
@@ -27,6 +27,7 @@ from gxsim.api.violations import (
 
 Object = Mapping[str, Any]
 
+_PROTOCOLS = ("TCP", "UDP", "SCTP")
 _POLICY_TYPES = ("Ingress", "Egress")
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _PATH_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
@@ -74,7 +75,7 @@ def ingress_violations(item: Object) -> Violations:
 
 
 def _policy_port_violations(path: str, port: Object) -> Violations:
-    yield from one_of(f"{path}.protocol", port.get("protocol"), PROTOCOLS)
+    yield from one_of(f"{path}.protocol", port.get("protocol"), _PROTOCOLS)
     number, end = port.get("port"), port.get("endPort")
     if number is not None:
         yield from target_port_violations(f"{path}.port", number)
@@ -86,7 +87,7 @@ def _policy_port_violations(path: str, port: Object) -> Violations:
         yield invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric")
     else:
         if end < number:
-            yield invalid(f"{path}.endPort", end, "must be greater than or equal to `port`")
+            yield invalid(f"{path}.endPort", number, "must be greater than or equal to `port`")
         yield from each_invalid(f"{path}.endPort", end, port_number(end))
 
 
@@ -169,13 +170,14 @@ def _backend_violations(path: str, backend: Object) -> Violations:
     service, resource = backend.get("service"), backend.get("resource")
     if service is not None and resource is not None:
         yield invalid(path, "", "cannot set both resource and service backends")
-    elif resource is None:
-        if service is None or not service.get("name"):
-            yield required(f"{path}.service.name" if service is not None else path)
+    elif service is not None:
+        if not service.get("name"):
+            yield required(f"{path}.service.name")
         else:
             yield from each_invalid(f"{path}.service.name", service["name"], dns_label(service["name"]))
-        if service is not None:
-            yield from _backend_port_violations(f"{path}.service.port", service.get("port") or {})
+        yield from _backend_port_violations(path, service.get("port") or {})
+    elif resource is None:
+        yield invalid(path, "", "resource or service backend is required")
 
 
 def _backend_port_violations(path: str, port: Object) -> Violations:
@@ -183,8 +185,8 @@ def _backend_port_violations(path: str, port: Object) -> Violations:
     if name and number:
         yield invalid(path, "", "cannot set both port name & port number")
     elif name:
-        yield from each_invalid(f"{path}.name", name, port_name(name))
+        yield from each_invalid(f"{path}.service.port.name", name, port_name(name))
     elif number:
-        yield from each_invalid(f"{path}.number", number, port_number(number))
+        yield from each_invalid(f"{path}.service.port.number", number, port_number(number))
     else:
         yield required(path, "port name or number is required")

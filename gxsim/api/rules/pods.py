@@ -48,8 +48,7 @@ def pod_spec_violations(path: str, spec: Object) -> Violations:
     yield from containers_violations(path, spec)
     if spec.get("resources"):
         yield from pod_resource_violations(f"{path}.resources", spec)
-    if spec.get("restartPolicy") is not None or spec.get("containers"):
-        yield from named(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART)
+    yield from named(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART)
     yield from _dns_violations(path, spec)
     yield from scheduling_violations(path, spec)
     yield from pod_security_violations(path, spec)
@@ -67,8 +66,7 @@ def pod_spec_violations(path: str, spec: Object) -> Violations:
 
 def _dns_violations(path: str, spec: Object) -> Violations:
     policy = spec.get("dnsPolicy")
-    if policy is not None:
-        yield from named(f"{path}.dnsPolicy", policy, _DNS)
+    yield from named(f"{path}.dnsPolicy", policy, _DNS)
     config = spec.get("dnsConfig")
     if policy == "None":
         if config is None:

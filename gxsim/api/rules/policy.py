@@ -8,6 +8,7 @@ from gxsim.api.rules.resources import QUOTA_RESOURCES, amount_violations, resour
 from gxsim.api.syntax import config_key, dns_subdomain, path_segment
 from gxsim.api.violations import (
     Violations,
+    duplicate,
     each_invalid,
     forbidden,
     invalid,
@@ -37,6 +38,15 @@ _SECRET_KEYS = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
+# What may not exceed what, which of the two is blamed, and how it is said.
+_LIMIT_ORDER = (
+    ("min", "max", "min", "min value {} is greater than max value {}"),
+    ("min", "defaultRequest", "defaultRequest", "min value {} is greater than default request value {}"),
+    ("defaultRequest", "max", "defaultRequest", "default request value {} is greater than max value {}"),
+    ("defaultRequest", "default", "defaultRequest", "default request value {} is greater than default limit value {}"),
+    ("min", "default", "default", "min value {} is greater than default value {}"),
+    ("default", "max", "default", "default value {} is greater than max value {}"),
+)
 _LIMIT_TYPES = ("Pod", "Container", "PersistentVolumeClaim")
 
 
@@ -104,7 +114,7 @@ def limit_range_violations(item: Object) -> Violations:
         if kind not in _LIMIT_TYPES and "/" not in str(kind):
             yield invalid(f"{path}.type", kind, "must be a standard limit type or fully qualified")
         if kind in seen:
-            yield invalid(f"{path}.type", kind, "must not be repeated")
+            yield duplicate(f"{path}.type", kind)
         seen.add(str(kind))
         for field in ("default", "defaultRequest"):
             if kind == "Pod" and limit.get(field):
@@ -117,17 +127,13 @@ def limit_range_violations(item: Object) -> Violations:
 
 
 def _ordered_violations(path: str, limit: Object) -> Violations:
-    """Yield each pair out of the order min ≤ defaultRequest ≤ default ≤ max."""
-    chain = [(field, read_resources(limit.get(field))) for field in ("min", "defaultRequest", "default", "max")]
-    words = {"min": "min", "defaultRequest": "default request", "default": "default", "max": "max"}
-    for position, (field, amounts) in enumerate(chain):
-        for above, bounds in chain[position + 1 :]:
-            for name in amounts.keys() & bounds.keys():
-                if amounts[name].value > bounds[name].value:
-                    first, last = f"{words[field]} value {amounts[name]}", f"{words[above]} value {bounds[name]}"
-                    blamed, value = (field, amounts[name]) if field != "defaultRequest" else (field, amounts[name])
-                    detail = f"{first} is greater than {last}"
-                    yield invalid(f"{path}.{blamed}[{name}]", str(value), detail)
+    amounts = {field: read_resources(limit.get(field)) for field in ("min", "defaultRequest", "default", "max")}
+    for low, high, blamed, text in _LIMIT_ORDER:
+        for name in sorted(amounts[low].keys() & amounts[high].keys()):
+            below, above = amounts[low][name], amounts[high][name]
+            if below.value > above.value:
+                value = str(amounts[blamed][name])
+                yield invalid(f"{path}.{blamed}[{name}]", value, text.format(below, above))
     for name, ratio in read_resources(limit.get("maxLimitRequestRatio")).items():
         if ratio.value < 1:
             detail = f"ratio {ratio} is less than 1"
@@ -168,8 +174,8 @@ def secret_violations(item: Object) -> Violations:
         if key not in data:
             yield required(f"data[{key}]")
     if kind == "kubernetes.io/basic-auth" and not data.keys() & {"username", "password"}:
-        yield required("data[%username]")
-        yield required("data[%password]")
+        yield required("data[username]")
+        yield required("data[password]")
     account = "kubernetes.io/service-account.name"
     annotations = (item.get("metadata") or {}).get("annotations") or {}
     if kind == "kubernetes.io/service-account-token" and not annotations.get(account):

@@ -5,18 +5,18 @@ from typing import Any
 
 from gxsim.api.rules.metadata import selector_violations
 from gxsim.api.rules.workloads import at_most_all_violations, count_or_percent_violations
-from gxsim.api.violations import Violations, forbidden, invalid, named, one_of, required
+from gxsim.api.violations import Violations, forbidden, invalid, one_of, required
 from gxsim.units import parse_quantity
 
 Object = Mapping[str, Any]
 
-# Metric type -> the field that describes it.
+# Metric type -> the field that describes it, in the order in which they are looked at.
 _METRIC_FIELDS = {
-    "ContainerResource": "containerResource",
-    "External": "external",
     "Object": "object",
+    "External": "external",
     "Pods": "pods",
     "Resource": "resource",
+    "ContainerResource": "containerResource",
 }
 _LONGEST_WINDOW_S = 3600
 _LONGEST_PERIOD_S = 1800
@@ -38,7 +38,9 @@ def autoscaler_violations(item: Object) -> Violations:
             yield required(f"spec.scaleTargetRef.{field}")
     usage = spec.get("targetCPUUtilizationPercentage")
     if usage is not None and usage < 1:
-        yield invalid("spec.targetCPUUtilizationPercentage", usage, "must be greater than 0")
+        # autoscaling/v1 is judged as the metric it stands for.
+        path = "spec.metrics[0].resource.target.averageUtilization"
+        yield invalid(path, usage, "must be greater than 0")
     for index, metric in enumerate(spec.get("metrics") or ()):
         yield from _metric_violations(f"spec.metrics[{index}]", metric)
     for direction in ("scaleUp", "scaleDown"):
@@ -62,24 +64,28 @@ def budget_violations(item: Object) -> Violations:
 
 
 def _metric_violations(path: str, metric: Object) -> Violations:
-    kind = metric.get("type")
+    kind = metric.get("type") or ""
     if not kind:
         yield required(f"{path}.type", "must specify a metric source type")
-        return
     yield from one_of(f"{path}.type", kind, sorted(_METRIC_FIELDS))
-    for other, field in _METRIC_FIELDS.items():
-        source = metric.get(field)
-        if kind == other and source is None:
-            yield required(f"{path}.{field}", "must populate information for the given metric source")
-        elif kind == other:
-            yield from _source_violations(f"{path}.{field}", kind, source)
-        elif source is not None:
-            yield forbidden(f"{path}.{field}", "must populate the given metric source only")
+    given = [other for other, field in _METRIC_FIELDS.items() if metric.get(field) is not None]
+    for first in given[:1]:
+        field = _METRIC_FIELDS[first]
+        yield from _source_violations(f"{path}.{field}", first, metric[field])
+    if kind in _METRIC_FIELDS and kind not in given:
+        detail = "must populate information for the given metric source"
+        yield required(f"{path}.{_METRIC_FIELDS[kind]}", detail)
+    if len(given) > 1:
+        for other in given:
+            if other != kind:
+                detail = "must populate the given metric source only"
+                yield forbidden(f"{path}.{_METRIC_FIELDS[other]}", detail)
 
 
 def _source_violations(path: str, kind: str, source: Object) -> Violations:
     target = source.get("target") or {}
-    usage, average = target.get("averageUtilization"), target.get("averageValue")
+    usage, average, value = (target.get(field) for field in ("averageUtilization", "averageValue", "value"))
+    yield from _target_violations(f"{path}.target", target)
     if kind in ("Resource", "ContainerResource"):
         if not source.get("name"):
             yield required(f"{path}.name", "must specify a resource name")
@@ -91,14 +97,32 @@ def _source_violations(path: str, kind: str, source: Object) -> Violations:
         if usage is not None and average is not None:
             detail = "may not set both a target raw value and a target utilization"
             yield forbidden(f"{path}.target.averageValue", detail)
-    elif not (source.get("metric") or {}).get("name"):
+        return
+    if not (source.get("metric") or {}).get("name"):
         yield required(f"{path}.metric.name", "must specify a metric name")
-    yield from named(f"{path}.target.type", target.get("type"), ("Utilization", "Value", "AverageValue"))
-    if usage is not None and usage < 1:
-        yield invalid(f"{path}.target.averageUtilization", usage, "must be greater than 0")
+    if kind == "Pods" and average is None:
+        yield required(f"{path}.target.averageValue", "must specify a positive target averageValue")
+    elif kind == "Object" and value is None and average is None:
+        yield required(f"{path}.target.averageValue", "must set either a target value or averageValue")
+    elif kind == "External" and value is None and average is None:
+        detail = "must set either a target value for metric or a per-pod target"
+        yield required(f"{path}.target.averageValue", detail)
+    elif kind == "External" and value is not None and average is not None:
+        detail = "may not set both a target value for metric and a per-pod target"
+        yield forbidden(f"{path}.target.value", detail)
+
+
+def _target_violations(path: str, target: Object) -> Violations:
+    kind, usage = target.get("type") or "", target.get("averageUtilization")
+    if not kind:
+        yield required(f"{path}.type", "must specify a metric target type")
+    if kind not in ("Utilization", "Value", "AverageValue"):
+        yield invalid(f"{path}.type", kind, "must be either Utilization, Value, or AverageValue")
     for field in ("value", "averageValue"):
         if target.get(field) is not None and parse_quantity(target[field]) <= 0:
-            yield invalid(f"{path}.target.{field}", str(target[field]), "must be positive")
+            yield invalid(f"{path}.{field}", str(target[field]), "must be positive")
+    if usage is not None and usage < 1:
+        yield invalid(f"{path}.averageUtilization", usage, "must be greater than 0")
 
 
 def _scaling_violations(path: str, rules: Object) -> Violations:

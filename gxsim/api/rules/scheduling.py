@@ -11,7 +11,6 @@ from gxsim.api.violations import (
     each_invalid,
     forbidden,
     invalid,
-    named,
     not_supported,
     one_of,
     required,
@@ -168,7 +167,7 @@ def _spread_violations(path: str, constraints: Sequence[Object]) -> Violations:
             yield invalid(f"{place}.maxSkew", skew, "must be greater than zero")
         if not constraint.get("topologyKey"):
             yield required(f"{place}.topologyKey", "can not be empty")
-        yield from named(f"{place}.whenUnsatisfiable", action, _UNSATISFIABLE)
+        yield from one_of(f"{place}.whenUnsatisfiable", action or "", _UNSATISFIABLE)
         if seen[index] in seen[index + 1 :]:
             pair = f"{{{seen[index][0]}, {seen[index][1]}}}"
             yield duplicate(f"{place}.{{topologyKey, whenUnsatisfiable}}", pair)

@@ -37,7 +37,7 @@ def service_violations(item: Object) -> Violations:
         yield required("spec.ports")
     if kind == "ExternalName":
         yield from _external_name_violations(spec)
-    yield from _port_violations(ports, str(kind), headless=headless)
+    yield from _port_violations(ports, str(kind))
     yield from label_violations("spec.selector", spec.get("selector"))
     yield from _affinity_violations(spec)
     yield from named("spec.type", kind, _TYPES)
@@ -47,8 +47,13 @@ def service_violations(item: Object) -> Violations:
 
 
 def _external_name_violations(spec: Object) -> Violations:
-    if spec.get("clusterIP"):
-        yield forbidden("spec.clusterIPs[0]", "may not be set for ExternalName services")
+    for field, named_as in (
+        ("clusterIP", "clusterIPs"),
+        ("ipFamilies", "ipFamilies"),
+        ("ipFamilyPolicy", "ipFamilyPolicy"),
+    ):
+        if spec.get(field):
+            yield forbidden(f"spec.{named_as}", "may not be set for ExternalName services")
     name = (spec.get("externalName") or "").removesuffix(".")
     if not name:
         yield required("spec.externalName")
@@ -56,7 +61,7 @@ def _external_name_violations(spec: Object) -> Violations:
         yield from each_invalid("spec.externalName", name, dns_subdomain(name))
 
 
-def _port_violations(ports: Sequence[Object], kind: str, *, headless: bool) -> Violations:
+def _port_violations(ports: Sequence[Object], kind: str) -> Violations:
     names: set[str] = set()
     for index, port in enumerate(ports):
         path, name, number = f"spec.ports[{index}]", port.get("name"), port.get("port") or 0
@@ -69,13 +74,10 @@ def _port_violations(ports: Sequence[Object], kind: str, *, headless: bool) -> V
             names.add(name)
         yield from each_invalid(f"{path}.port", number, port_number(number))
         yield from named(f"{path}.protocol", port.get("protocol"), PROTOCOLS)
-        target = port.get("targetPort")
-        yield from target_port_violations(f"{path}.targetPort", target)
-        if headless and isinstance(target, int) and target != number and kind == "ClusterIP":
-            yield invalid(f"{path}.targetPort", target, "must be equal to the value of 'port' when clusterIP = None")
+        yield from target_port_violations(f"{path}.targetPort", port.get("targetPort"))
         node_port = port.get("nodePort") or 0
-        if node_port and kind in ("ClusterIP", "ExternalName"):
-            yield forbidden(f"{path}.nodePort", f"may not be used when `type` is '{kind}'")
+        if node_port and kind == "ClusterIP":
+            yield forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'")
         elif node_port and not _NODE_PORTS[0] <= node_port <= _NODE_PORTS[1]:
             span = f"{_NODE_PORTS[0]}-{_NODE_PORTS[1]}"
             detail = f"provided port is not in the valid range. The range of valid ports is {span}"
@@ -93,7 +95,7 @@ def _repeated_port_violations(ports: Sequence[Object]) -> Violations:
         fronts.add(front)
         node = (port.get("protocol"), port.get("nodePort"))
         if node[1] and node in nodes:
-            yield duplicate(f"spec.ports[{index}].nodePort", {"protocol": node[0], "nodePort": node[1]})
+            yield duplicate(f"spec.ports[{index}].nodePort", node[1])
         nodes.add(node)
 
 

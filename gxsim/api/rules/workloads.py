@@ -101,7 +101,7 @@ def template_policy_violations(path: str, spec: Object, owner: str) -> Violation
     """Yield what a pod template of a long-running workload may not say."""
     pod_spec = (spec.get("template") or {}).get("spec") or {}
     policy = pod_spec.get("restartPolicy")
-    if policy is not None and policy != "Always":
+    if policy != "Always":
         yield not_supported(f"{path}.spec.restartPolicy", policy, ("Always",))
     if pod_spec.get("activeDeadlineSeconds") is not None:
         detail = f"activeDeadlineSeconds in {owner} is not Supported"

@@ -107,8 +107,9 @@ class InterPodAffinity:
             return None
         raw = np.zeros(self._nodes.count, np.int64)
         for key, weights in neighbours.preference.items():
-            codes = self._nodes.topology(key).codes
-            raw += np.where(codes < 0, 0, weights[codes])
+            topology = self._nodes.topology(key)
+            part = topology.spread_out(weights)
+            raw += part if topology.complete else np.where(topology.codes < 0, 0, part)
         return by_range(raw, feasible)
 
     def matches(self, term: PodAffinityTerm, other: PodTemplate) -> bool:

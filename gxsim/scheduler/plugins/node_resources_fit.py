@@ -1,5 +1,7 @@
 """NodeResourcesFit: what is requested must fit; how full the node would be is a score."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,10 +10,7 @@ from gxsim.scheduler.demand import Demand, Situation
 from gxsim.scheduler.nodes import NodeTable
 from gxsim.scheduler.profile import Profile
 from gxsim.scheduler.status import ALL, UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict
-from gxsim.state import CPU, MEMORY, PODS
-
-_NATIVE = ("cpu", "memory", "ephemeral-storage", "pods")
-
+from gxsim.state import CPU, MEMORY, PODS, RESOURCES
 
 class NodeResourcesFit:
     name = "NodeResourcesFit"
@@ -21,8 +20,9 @@ class NodeResourcesFit:
         self._profile = profile
         self._weights = profile.scoring_strategy.resources
         self._plain = list(self._weights) == ["cpu", "memory"]
-        self._capacity = self._state.allocatable[:, [CPU, MEMORY]].astype(np.float64)
-        self._plain_weights = np.array([self._weights.get("cpu", 0), self._weights.get("memory", 0)], np.float64)
+        self._capacity, self._plain_weights = capacity_and_weights(
+            self._state.allocatable[:, [CPU, MEMORY]], tuple(self._weights.values())[:2] if self._plain else (1, 1)
+        )
 
     def ignores(self, resource: str) -> bool:
         """Whether the profile leaves *resource* out of the fit."""
@@ -31,12 +31,16 @@ class NodeResourcesFit:
             "/" in resource and group in self._profile.ignored_resource_groups
         )
 
+    def prepare(self, demand: Demand) -> tuple[int, ...]:
+        return demand.wanted
+
     def passes(self, demand: Demand, rows: Rows, requested: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(rows,) True where everything asked for is free; what is not asked for may be overdrawn."""
         taken, offered = requested[rows], self._state.allocatable[rows]
+        taken = taken + demand.requests
         passing = np.full(len(taken), not demand.unknown)
         for resource in demand.wanted:
-            passing &= taken[:, resource] + demand.requests[resource] <= offered[:, resource]
+            passing &= taken[:, resource] <= offered[:, resource]
         return passing
 
     def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None:
@@ -64,26 +68,23 @@ class NodeResourcesFit:
         reasons = ["Too many pods"] * ("pods" in names) + [f"Insufficient {n}" for n in names if n != "pods"]
         return Refusal(self.name, UNRESOLVABLE if pattern & 1 else UNSCHEDULABLE, tuple(reasons))
 
-    def score(self, demand: Demand, rows: Rows = ALL) -> NDArray[np.int64]:
-        """(rows,) 0..100 by the profile's strategy; cpu and memory as ``scored_requests`` count them."""
+    def score(self, demand: Demand, rows: Rows = ALL) -> NDArray[np.float64]:
+        """(rows,) 0..100 in whole numbers by the profile's strategy; cpu and memory as ``scored_requests`` has them."""
         if self._plain:
             requested = self._state.scored_requested[rows] + demand.scored_requests
-            return self._by_strategy(requested, self._capacity[rows], self._plain_weights)
-        columns, capacities, weights = [], [], []
-        for name, weight in self._weights.items():
-            amount = self._amounts(demand, name, rows)
-            if amount is not None:
-                columns.append(amount[0])
-                capacities.append(amount[1])
-                weights.append(weight)
-        if not columns:
-            return np.zeros(len(self._state.allocatable[rows]), np.int64)
-        capacity = np.stack(capacities, axis=1).astype(np.float64)
-        return self._by_strategy(np.stack(columns, axis=1), capacity, np.array(weights, np.float64))
+            weights = self._plain_weights if self._plain_weights.ndim == 1 else self._plain_weights[rows]
+            return self._by_strategy(requested, self._capacity[rows], weights)
+        counted = {name: amounts for name in self._weights if (amounts := self._amounts(demand, name, rows)) is not None}
+        if not counted:
+            return np.zeros(len(self._state.allocatable[rows]))
+        requested = np.stack([taken for taken, _ in counted.values()], axis=1)
+        offered = np.stack([offered for _, offered in counted.values()], axis=1)
+        capacity, weights = capacity_and_weights(offered, [self._weights[name] for name in counted])
+        return self._by_strategy(requested, capacity, weights)
 
     def _by_strategy(
         self, requested: NDArray[np.int64], capacity: NDArray[np.float64], weights: NDArray[np.float64]
-    ) -> NDArray[np.int64]:
+    ) -> NDArray[np.float64]:
         strategy = self._profile.scoring_strategy
         if strategy.type == "RequestedToCapacityRatio":
             return fit.requested_to_capacity_ratio(requested, capacity, weights, strategy.shape)
@@ -92,10 +93,19 @@ class NodeResourcesFit:
     def _amounts(self, demand: Demand, name: str, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
         """(rows,) requested with the pod and allocatable of one resource; None where it does not count."""
         resource = self._state.resource_index.get(name)
-        if resource is None or (name not in _NATIVE and not demand.requests[resource]):
+        if resource is None or (name not in RESOURCES and not demand.requests[resource]):
             return None
         if resource in (CPU, MEMORY):
             taken = self._state.scored_requested[rows][:, resource] + demand.scored_requests[resource]
         else:
             taken = self._state.requested[rows][:, resource] + demand.requests[resource]
         return taken, self._state.allocatable[rows][:, resource]
+
+
+def capacity_and_weights(
+    allocatable: NDArray[np.int64], weights: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the kernels divide by and weigh with: a resource that is not there has capacity 1 and weight 0."""
+    weight = np.array(weights, np.float64)
+    capacity = np.maximum(allocatable, 1).astype(np.float64)
+    return capacity, weight if allocatable.all() else weight * (allocatable > 0)

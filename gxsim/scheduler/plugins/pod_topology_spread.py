@@ -1,13 +1,13 @@
 """PodTopologySpread: matching pods spread evenly over topology domains, as a rule or as a wish."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.normalise import inverted
-from gxsim.kernels.spread import crowding, global_minimum
+from gxsim.kernels.spread import crowding, global_minimum, rounded
 from gxsim.model.pod import PodTemplate, TopologySpreadConstraint
 from gxsim.model.selectors import LabelSelector, Requirement
 from gxsim.scheduler.demand import Demand, Situation
@@ -18,6 +18,7 @@ from gxsim.scheduler.plugins.node_affinity import NodeAffinity
 from gxsim.scheduler.plugins.taint_toleration import first_untolerated
 from gxsim.scheduler.profile import Profile
 from gxsim.scheduler.status import UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict
+from gxsim.state import NO_OWNER
 
 _MISMATCH = "node(s) didn't match pod topology spread constraints"
 
@@ -36,7 +37,9 @@ class MatchingPods(Tally):
 
     def _matches(self, template: PodTemplate) -> tuple[Addend, ...]:
         selector = self._selector
-        if selector is not None and template.namespace == self._namespace and selector.matches(template.labels):
+        if selector is None or not selector.requirements:
+            return ()  # the real one counts nothing for an empty selector, although it matches the pod itself
+        if template.namespace == self._namespace and selector.matches(template.labels):
             return (Addend(self.counts, self._codes, 1),)
         return ()
 
@@ -79,12 +82,22 @@ class PodTopologySpread:
         self._affinity = affinity
         self._profile = profile
         self._tallies: dict[tuple[str, LabelSelector | None, str, bytes], MatchingPods] = {}
+        self._prepared: dict[Hashable, Spread | None] = {}
 
     def forget(self) -> None:
         """Drop what was counted: the nodes changed."""
         self._tallies.clear()
+        self._prepared.clear()
 
     def prepare(self, demand: Demand) -> Spread | None:
+        """The constraints of *demand*, shared by all that differ in size only."""
+        rules = demand.template.topology_spread_constraints
+        key = (rules, demand.signature, demand.constraints.key, NO_OWNER if rules else demand.owner)
+        if key not in self._prepared:
+            self._prepared[key] = self._prepare(demand)
+        return self._prepared[key]
+
+    def _prepare(self, demand: Demand) -> Spread | None:
         rules = self._rules(demand)
         if not rules:
             return None
@@ -118,20 +131,20 @@ class PodTopologySpread:
         if not spread.soft:
             return None
         counted = feasible & spread.scored
-        matching, domains = [], []
+        total = np.zeros(self._nodes.count)
         for constraint in spread.soft:
-            codes = constraint.topology.codes
+            topology = constraint.topology
             if constraint.rule.topology_key == HOSTNAME:
-                counts = np.where(codes < 0, -1, constraint.pods.counts[:-1])
-                domains.append(int(np.count_nonzero(counted)))
+                matching, domains = constraint.pods.counts[:-1], int(np.count_nonzero(counted))
             else:
-                there = np.zeros(constraint.topology.size + 1, bool)
-                there[codes[counted]] = True
-                counts = np.where(codes < 0, -1, constraint.pods.counts[codes])
-                domains.append(int(np.count_nonzero(there)))
-            matching.append(counts)
-        raw = crowding(matching, domains, [c.rule.max_skew for c in spread.soft])
-        return inverted(raw, counted)
+                there = np.zeros(topology.size + 1, bool)
+                there[topology.codes[counted]] = True  # nodes without the key are one domain more
+                matching, domains = topology.spread_out(constraint.pods.counts), int(np.count_nonzero(there))
+            part = crowding(matching, domains, constraint.rule.max_skew)
+            if not topology.complete:
+                part[topology.codes < 0] = 0.0
+            total += part
+        return inverted(rounded(total), counted)
 
     # ---- preparation -------------------------------------------------------------------------------------------
 

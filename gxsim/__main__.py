@@ -1,0 +1,5 @@
+"""``python -m gxsim`` is ``gxsim``."""
+
+from gxsim.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""Charts drawn on matplotlib axes; the figures around them are made in ``plots``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gxsim.report.lanes import ANSWERING, ARRIVED, DEAD, DOWN, STARTING, WAITING, Lane
+from gxsim.report.palette import LIGHT
+from gxsim.report.time_axis import Span, marks, ticks
+from gxsim.study.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HATCH = "////"
+CONDITIONS = {  # colour and hatch in the order in which they are stacked
+    ANSWERING: ("answering", ""),
+    ARRIVED: ("arrived", ""),
+    STARTING: ("starting", ""),
+    DEAD: ("bad", HATCH),
+    DOWN: ("down", ""),
+    WAITING: ("waiting", ""),
+}
+SERVICE_STATES = {"none": "bad", "degraded": "warn"}
+BAND, LABEL = 0.52, 0.57  # of a lane's height: what the band takes, and where its label stands
+EDGE = 0.06  # of a panel's width: marks nearer to its edge have their label inside
+
+
+def draw_nodes(axes: Axes, result: Result, span: Span, shown: list[Lane]) -> None:
+    """Node × time: how many pods of each node answer, are dead without anybody knowing, are down."""
+    tallest = max((int(lane.counts.sum(axis=1).max()) for lane in shown), default=1)
+    for position, lane in enumerate(shown):
+        base = len(shown) - 1 - position
+        times, counts = _clipped(lane.times_s, lane.counts, span)
+        level = np.full(len(times), float(base))
+        for condition, (colour, hatch) in CONDITIONS.items():
+            above = level + BAND * counts[:, condition] / tallest
+            if counts[:, condition].any():
+                axes.fill_between(times, level, above, step="post", hatch=hatch, **_filled(colour))
+            level = above
+        at_start, at_most = int(lane.counts[0].sum()), int(lane.counts.sum(axis=1).max())
+        most = f", at most {at_most}" if at_most > at_start else ""
+        _label(axes, span, base + LABEL, f"{lane.name}: {at_start} pods{most}")
+    _frame(axes, result, span, len(shown))
+
+
+def draw_services(axes: Axes, result: Result, span: Span, shown: list[str]) -> None:
+    """A band per Service: whole, degraded, none; hatched while nobody has noticed."""
+    intervals: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in result.tables["service_intervals"].rows():
+        intervals[row["service"]].append(row)
+    for position, name in enumerate(shown):
+        base = len(shown) - 1 - position
+        _bar(axes, span, base, span.from_s, span.to_s, "whole")
+        for row in intervals[name]:
+            hatch = HATCH if row["knowledge"] == "not yet detected" else ""
+            _bar(axes, span, base, row["from_s"], row["to_s"], SERVICE_STATES[row["state"]], hatch)
+        _label(axes, span, base + LABEL, name)
+    _frame(axes, result, span, len(shown))
+
+
+def draw_quorum(axes: Axes, result: Result, span: Span) -> None:
+    """Members up per consensus group over time, against the majority it needs."""
+    for position, group in enumerate(result.quorum):
+        base = float(len(result.quorum) - 1 - position)
+        times, up = _clipped(group.times_s, group.up[:, None], span)
+        height = BAND * up[:, 0] / group.voters
+        needed = group.voters // 2 + 1
+        for holds, colour in ((up[:, 0] >= needed, "answering"), (up[:, 0] < needed, "bad")):
+            top = np.where(holds, height, 0.0)
+            axes.fill_between(times, base, base + top, step="post", **_filled(colour))
+        line = base + BAND * needed / group.voters
+        axes.plot([span.from_s, span.to_s], [line, line], color=LIGHT["ink"], linewidth=1, linestyle=(0, (4, 3)))
+        _label(axes, span, base + LABEL, f"{group.name}: {group.voters} members, {needed} needed")
+    _frame(axes, result, span, len(result.quorum))
+
+
+def draw_load(axes: Axes, result: Result, resource: str, shown: list[str]) -> None:
+    """Requests, usage and limits of each node before, during and after, in percent of what it offers."""
+    amount, offered = {
+        "cpu": ("cpu_milli", "allocatable_cpu_milli"),
+        "memory": ("memory_bytes", "allocatable_memory_bytes"),
+    }[resource]
+    rows = [row for row in result.tables["nodes"].rows() if row["node"] in shown]
+    most = 100.0
+    for row in rows:
+        share = {kind: 100.0 * row[f"{kind}_{amount}"] / max(row[offered], 1) for kind in ("requests", "usage", "limits")}
+        y = _row_of(row, rows, shown)
+        axes.barh(y, share["requests"], height=0.24, **_filled("arrived"))
+        axes.barh(y, share["usage"], height=0.1, **_filled("answering"))
+        axes.plot([share["limits"]] * 2, [y - 0.13, y + 0.13], color=LIGHT["bad"], linewidth=2.4)
+        axes.text(-1.5, y, row["moment"], ha="right", va="center", color=LIGHT["faint"], fontsize=11.5)
+        most = max(most, *share.values())
+    for position, node in enumerate(shown):
+        axes.text(0, len(shown) - 1 - position + 0.93, node, color=LIGHT["ink"], va="center")
+    axes.axvline(100, color=LIGHT["ink"], linewidth=1.2)
+    axes.set(xlim=(0, most * 1.04), ylim=(0, len(shown) + 0.1), yticks=[])
+    axes.xaxis.set_major_formatter("{x:.0f}%")
+    _plain(axes)
+
+
+def _row_of(row: dict[str, Any], rows: list[dict[str, Any]], shown: list[str]) -> float:
+    """The height at which a node's bar for one moment stands: moments downwards in the order of the table."""
+    moments = list(dict.fromkeys(one["moment"] for one in rows))
+    return len(shown) - 1 - shown.index(row["node"]) + 0.7 - 0.27 * moments.index(row["moment"])
+
+
+def _clipped(times_s: np.ndarray, values: np.ndarray, span: Span) -> tuple[np.ndarray, np.ndarray]:
+    """The steps of a series within *span*, with a point at both ends."""
+    inside = (times_s > span.from_s) & (times_s < span.to_s)
+    first, last = (max(0, int(np.searchsorted(times_s, t, side="right")) - 1) for t in (span.from_s, span.to_s))
+    times = np.concatenate([[span.from_s], times_s[inside], [span.to_s]])
+    return times, np.concatenate([values[[first]], values[inside], values[[last]]])
+
+
+def _bar(axes: Axes, span: Span, base: float, from_s: float, to_s: float, colour: str, hatch: str = "") -> None:
+    start, end = max(from_s, span.from_s), min(to_s, span.to_s)
+    if end > start:
+        axes.broken_barh([(start, end - start)], (base, BAND), hatch=hatch, **_filled(colour))
+
+
+def _filled(colour: str) -> dict[str, Any]:
+    return {"facecolor": LIGHT[colour], "edgecolor": LIGHT["ink"], "linewidth": 0.0}
+
+
+def _label(axes: Axes, span: Span, y: float, text: str) -> None:
+    axes.text(span.from_s, y, text, color=LIGHT["ink"], va="bottom", ha="left", clip_on=True)
+
+
+def _frame(axes: Axes, result: Result, span: Span, count: int) -> None:
+    """Time of day below, the moments of the fault as lines, nothing else around."""
+    positions, labels = ticks(span, result.case.scenario.clock)
+    axes.set(xlim=(span.from_s, span.to_s), ylim=(-0.06, max(count, 1) + 0.12), yticks=[])
+    axes.set_xticks(positions, labels)
+    for position, text in zip(positions, axes.get_xticklabels(), strict=True):
+        share = (position - span.from_s) / (span.to_s - span.from_s)
+        text.set_horizontalalignment("left" if share < EDGE else "right" if share > 1 - EDGE else "center")
+    for second, name in marks(result, span):
+        axes.axvline(second, color=LIGHT["ink"], linewidth=1, linestyle=(0, (1, 2)))
+        axes.text(second, max(count, 1) + 0.12, f" {name}", color=LIGHT["ink"], va="bottom", fontsize=12.5, style="italic")
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(LIGHT["faint"])
+    axes.tick_params(axis="x", colors=LIGHT["faint"], length=4)
+    axes.grid(axis="x", color=LIGHT["line"], linewidth=0.7)
+    axes.set_axisbelow(True)

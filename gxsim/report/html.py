@@ -1,0 +1,75 @@
+"""The report page: one self-contained HTML file, every text escaped, pictures inline."""
+
+from collections import Counter
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import gxsim
+from gxsim.report.grid import Grid
+from gxsim.report.palette import PALETTE
+from gxsim.report.plots import Chart, charts, svg
+from gxsim.report.sections import sections
+from gxsim.report.story import headline, verdict, what_goes_wrong
+from gxsim.report.words import duration
+from gxsim.study.result import Result
+
+MOST_ROWS = 300
+# Each chart stands with the section it illustrates; the others follow at the end.
+CHART_OF = {"services": "service-chart", "quorum": "quorum-chart", "pods": "node-chart", "nodes": "load-chart"}
+
+
+def render(result: Result) -> str:
+    """The page as text; equal results give equal text."""
+    environment = Environment(
+        loader=PackageLoader("gxsim.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(**_context(result))
+
+
+def _context(result: Result) -> dict[str, Any]:
+    scenario = result.case.scenario
+    pictures = {chart.name: _picture(chart) for chart in charts(result)}
+    kinds = Counter((one.kind, one.reason) for one in result.case.cluster.unmodelled)
+    return {
+        "name": scenario.name,
+        "question": scenario.question or scenario.name,
+        "headline": headline(result),
+        "verdict": verdict(result),
+        "passed": result.passed,
+        "faults": [what_goes_wrong(fault, scenario.clock) for fault in scenario.faults],
+        "run": f"{duration(scenario.horizon_s)} from {scenario.clock}",
+        "parts": _parts(sections(result), pictures),
+        "assumptions": result.assumptions,
+        "unmodelled": [(kind, reason, count) for (kind, reason), count in sorted(kinds.items())],
+        "provenance": {"gxsim": gxsim.__version__, **_flat(result), "seed": result.seed},
+        "digests": sorted(result.case.digests.items()),
+        "palette": PALETTE,
+        "most_rows": MOST_ROWS,
+    }
+
+
+def _parts(grids: list[Grid], pictures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sections with their picture; a picture whose section is absent stands alone at the end."""
+    parts = []
+    for grid in grids:
+        picture = None if grid.detail else pictures.pop(CHART_OF.get(grid.name, ""), None)
+        anchor = f"{grid.name}-detail" if grid.detail else grid.name
+        parts.append({"anchor": anchor, "title": grid.title, "grid": grid, "picture": picture})
+    parts += [{"anchor": name, "title": p["title"], "grid": None, "picture": p} for name, p in pictures.items()]
+    return parts
+
+
+def _picture(chart: Chart) -> dict[str, Any]:
+    panels = [(p.title, Markup(svg(p, f"{chart.name}/{i}"))) for i, p in enumerate(chart.panels)]
+    return {"title": chart.title, "caption": chart.caption, "legend": chart.legend, "panels": panels}
+
+
+def _flat(result: Result) -> dict[str, Any]:
+    """What the result says about its making, where it is one word or number."""
+    return {key: value for key, value in sorted(result.provenance.items()) if isinstance(value, str | int | float)}

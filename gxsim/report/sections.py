@@ -1,0 +1,323 @@
+"""The sections of a run's report: each a Grid made from one or two of the result's tables."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gxsim.observe.table import Table
+from gxsim.report.grid import Cell, Column, Grid, Tone, row
+from gxsim.report.words import counted, duration, percent, some, time_of_day
+from gxsim.study.result import Result
+from gxsim.units import human_bytes, human_cpu
+
+Rows = list[dict[str, Any]]
+
+HIGH_PERCENT, FULL_PERCENT = 80.0, 100.0
+OUTCOME_TONES: dict[str, Tone] = {"stuck": "bad", "Pending": "bad", "not ready yet": "warn", "moved": "good"}
+
+
+def sections(result: Result) -> list[Grid]:
+    """Every section that has something to say, in the order in which an operator asks."""
+    grids = [build(result) for build in SECTIONS]
+    return [grid for grid in grids if grid is not None]
+
+
+def _losses(result: Result) -> Grid | None:
+    clock = result.case.scenario.clock
+    rows = []
+    for loss in result.tables["node_losses"].rows():
+        lost_s, noticed_s, back_s = loss["lost_s"], loss["noticed_s"], loss["back_s"]
+        unnoticed = Cell("never", "bad") if noticed_s is None else Cell(duration(noticed_s - lost_s), "warn")
+        back = Cell("not within the run", "bad") if back_s is None else Cell(time_of_day(back_s, clock))
+        rows.append(
+            row(
+                loss["node"],
+                time_of_day(lost_s, clock),
+                unnoticed,
+                time_of_day(noticed_s, clock),
+                back,
+                time_of_day(loss["believed_back_s"], clock),
+            )
+        )
+    columns = (
+        Column("Node"),
+        Column("Lost", True),
+        Column("Noticed after", True),
+        Column("Known at", True),
+        Column("Back", True),
+        Column("Ready again", True, 70),
+    )
+    return Grid(name="node_losses", title="Nodes lost", columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _quorum(result: Result) -> Grid | None:
+    clock = result.case.scenario.clock
+    rows = []
+    for held in result.tables["quorum"].rows():
+        tone: Tone = "bad" if not held["quorum"] else "warn" if held["tolerates_nodes"] == 0 else ""
+        rows.append(
+            row(
+                held["group"],
+                time_of_day(held["from_s"], clock),
+                time_of_day(held["to_s"], clock),
+                f"{held['up']} of {held['voters']}",
+                str(held["needed"]),
+                Cell("kept" if held["quorum"] else "LOST", "good" if held["quorum"] else "bad"),
+                Cell(_tolerated(held["tolerates_members"]), tone),
+                Cell(_tolerated(held["tolerates_nodes"]), tone),
+            )
+        )
+    columns = (
+        Column("Group"),
+        Column("From", True),
+        Column("To", True, 70),
+        Column("Up", True),
+        Column("Needed", True),
+        Column("Quorum"),
+        Column("Further members", True),
+        Column("Further nodes", True),
+    )
+    note = "Further members and nodes: how many more, whichever they are, may be lost before quorum is."
+    return Grid(name="quorum", title="Quorum", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _tolerated(count: int) -> str:
+    return "–" if count < 0 else str(count)
+
+
+def _services(result: Result) -> Grid | None:
+    seconds: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
+    for held in result.tables["service_intervals"].rows():
+        seconds[held["service"]][held["state"], held["knowledge"]] += held["to_s"] - held["from_s"]
+    services = list(result.tables["services"].rows())
+    touched = [one for one in services if one["service"] in seconds]
+    touched.sort(key=lambda one: (-one["none_s"], -one["degraded_s"], one["service"]))
+    rows = []
+    for one in touched:
+        spent = seconds[one["service"]]
+        rows.append(
+            row(
+                one["service"],
+                Cell(f"{one['fewest_answering']} of {one['wanted']}", "bad" if one["none_s"] else "warn"),
+                Cell(some(spent["none", "not yet detected"]), "bad"),
+                Cell(some(spent["none", "known"]), "bad"),
+                Cell(some(spent["degraded", "not yet detected"]), "warn"),
+                Cell(some(spent["degraded", "known"])),
+                percent(one["misdirected_percent"]),
+            )
+        )
+    columns = (
+        Column("Service"),
+        Column("At worst", True),
+        Column("None, undetected", True),
+        Column("None, known", True),
+        Column("Fewer, undetected", True),
+        Column("Fewer, known", True),
+        Column("Misdirected", True, 92),
+    )
+    whole = len(services) - len(touched)
+    note = (
+        f"{whole} of {counted(len(services), 'Service')} kept every endpoint. None: nobody answers. Fewer: fewer answer "
+        "than at the start. Undetected: dead endpoints still get traffic, at most the misdirected share of connections."
+    )
+    return Grid(name="services", title="Services", note=note, columns=columns, rows=tuple(rows)) if services else None
+
+
+def _pods(result: Result) -> Grid | None:
+    fates = list(result.tables["pods"].rows())
+    groups: dict[tuple[str, ...], Rows] = defaultdict(list)
+    for fate in fates:
+        groups[fate["workload"], fate["outcome"], fate["successor_node"], fate["why"]].append(fate)
+    ranked = sorted(groups.items(), key=lambda item: (_rank(item[0][1]), -_longest(item[1]), item[0]))
+    rows = []
+    for (workload, outcome, node, why), members in ranked:
+        ended = f"moved to {node}" if outcome == "moved" else outcome
+        rows.append(
+            row(
+                workload,
+                str(len(members)),
+                duration(_longest(members)),
+                Cell(f"{ended}: {why}" if why else ended, OUTCOME_TONES.get(outcome, "")),
+            )
+        )
+    columns = (Column("Workload"), Column("Pods", True), Column("Without", True), Column("What became of them"))
+    told = [f"{sum(f['outcome'] == o for f in fates)} {o}" for o in sorted({f["outcome"] for f in fates}, key=_rank)]
+    note = f"{counted(len(fates), 'pod')} stopped answering: {', '.join(told)}."
+    return Grid(name="pods", title="Pods", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _rank(outcome: str) -> int:
+    order = ("stuck", "Pending", "not ready yet", "moved", "recreated in place", "back in place")
+    return order.index(outcome) if outcome in order else len(order)
+
+
+def _longest(fates: Rows) -> float:
+    return max(float(fate["without_s"]) for fate in fates)
+
+
+def _pod_details(result: Result) -> Grid | None:
+    clock = result.case.scenario.clock
+    rows = [
+        row(
+            fate["pod"],
+            fate["node"],
+            *(time_of_day(fate[moment], clock) for moment in ("lost_s", "noticed_s", "evicted_s")),
+            fate["successor"] if fate["successor"] != fate["pod"] else "itself",
+            fate["successor_node"] or "–",
+            time_of_day(fate["serving_s"], clock),
+            duration(fate["without_s"]),
+            Cell(fate["outcome"], OUTCOME_TONES.get(fate["outcome"], "")),
+        )
+        for fate in result.tables["pods"].rows()
+    ]
+    titles = ("Pod", "Node", "Lost", "Not Ready", "Evicted", "In its place", "There", "Answers", "Without", "Outcome")
+    columns = tuple(Column(title, title in ("Lost", "Not Ready", "Evicted", "Answers", "Without")) for title in titles)
+    return Grid(name="pods", title="Each pod", columns=columns, rows=tuple(rows), detail=True) if rows else None
+
+
+def _volumes(result: Result) -> Grid | None:
+    volumes = list(result.tables["volumes"].rows())
+    hit = [one for one in volumes if one["lost"] or one["unreachable_s"] > 0]
+    hit.sort(key=lambda one: (not one["lost"], bool(one["replicated"]), bool(one["backup"]), one["claim"]))
+    rows = []
+    for one in hit:
+        saved = _saved(one)
+        risk: Tone = "bad" if one["lost"] or saved == "nothing" else ""
+        rows.append(
+            row(
+                one["claim"],
+                one["node"],
+                human_bytes(one["size_bytes"]),
+                Cell("LOST" if one["lost"] else duration(one["unreachable_s"]), "bad" if one["lost"] else "warn"),
+                Cell(saved, risk),
+            )
+        )
+    columns = (Column("Claim"), Column("Node", False, 92), Column("Size", True), Column("Out of reach", True), Column("Else holds the data"))
+    note = f"{len(hit)} of {counted(len(volumes), 'volume')} that a single node holds went out of reach."
+    return Grid(name="volumes", title="Volumes at risk", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _saved(volume: Mapping[str, Any]) -> str:
+    """What else holds a volume's data."""
+    parts = ["other members"] if volume["replicated"] else []
+    if volume["backup"]:
+        restore = f", restore {duration(volume['restore_s'])}" if volume["restore_s"] else ""
+        parts.append(f"backup up to {duration(volume['backup_age_s'])} old{restore}")
+    return "; ".join(parts) or "nothing"
+
+
+def _load(result: Result) -> Grid | None:
+    by_node: dict[str, Rows] = defaultdict(list)
+    for one in result.tables["nodes"].rows():
+        by_node[one["node"]].append(one)
+    rows = []
+    for node, moments in by_node.items():
+        for resource, offered, amount in (
+            ("cpu", "allocatable_cpu_milli", "cpu_milli"),
+            ("memory", "allocatable_memory_bytes", "memory_bytes"),
+        ):
+            human = human_cpu if resource == "cpu" else human_bytes
+            kinds = [_shares(moments, f"{kind}_{amount}", offered) for kind in ("requests", "limits", "usage")]
+            rows.append(row(node if resource == "cpu" else "", resource, human(moments[0][offered]), *kinds))
+        disk = _shares(moments, "volumes_bytes", "allocatable_disk_bytes")
+        rows.append(row("", "volumes", human_bytes(moments[0]["allocatable_disk_bytes"]), disk, "", ""))
+    columns = (Column("Node"), Column(""), Column("Offers", True), *(Column(k, True) for k in ("Requests", "Limits", "Usage")))
+    labels = [f"{m['moment']} ({time_of_day(m['time_s'], result.case.scenario.clock)})" for m in next(iter(by_node.values()), [])]
+    note = f"Shares of what the node can give, {', '.join(labels)}. Usage is documented, and counts pods that run."
+    return Grid(name="nodes", title="Load of the nodes", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _shares(moments: Rows, amount: str, offered: str) -> Cell:
+    """``45 → 0 → 45%`` over the moments; high where any of them is."""
+    shares = [100.0 * one[amount] / one[offered] if one[offered] else 0.0 for one in moments]
+    tone: Tone = "bad" if max(shares) > FULL_PERCENT else "warn" if max(shares) >= HIGH_PERCENT else ""
+    return Cell(" → ".join(f"{share:.0f}" for share in shares) + "%", tone)
+
+
+def _headroom(result: Result) -> Grid | None:
+    rows = []
+    for one in result.tables["headroom"].rows():
+        full = max(one["largest_cpu_percent"], one["largest_memory_percent"])
+        rows.append(
+            row(
+                one["node_lost"],
+                str(one["pods"]),
+                str(one["stay_with_node"]),
+                f"{one['placed']} of {one['to_move']}",
+                Cell(str(one["pending"]), "bad" if one["pending"] else "good"),
+                Cell(percent(one["largest_cpu_percent"]), "warn" if full >= HIGH_PERCENT else ""),
+                Cell(percent(one["largest_memory_percent"]), "warn" if full >= HIGH_PERCENT else ""),
+                one["first_refusal"],
+            )
+        )
+    columns = (
+        Column("Without"),
+        Column("Pods", True),
+        Column("Stay", True),
+        Column("Placed", True),
+        Column("Pending", True),
+        Column("Fullest cpu", True),
+        Column("Fullest memory", True),
+        Column("First refusal", False, 110),
+    )
+    note = (
+        "What the scheduler does with a node's pods when that node alone is gone. Stay: DaemonSet pods, bare pods and pods "
+        "whose volume lies there. Fullest: the largest share of requests on a node that is left."
+    )
+    return Grid(name="headroom", title="Headroom with one node less", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _workloads(result: Result) -> Grid | None:
+    short = [w for w in result.tables["workloads"].rows() if w["answering_end"] < w["wanted"] or w["pending"] or w["missing"]]
+    rows = [
+        row(
+            one["workload"],
+            one["kind"],
+            *(str(one[name]) for name in ("wanted", "answering_start", "answering_end")),
+            *(Cell(str(one[name] or "–"), "bad" if one[name] else "") for name in ("pending", "missing")),
+        )
+        for one in short
+    ]
+    titles = ("Workload", "Kind", "Wanted", "At start", "At end", "Pending", "Missing")
+    columns = tuple(Column(title, i > 1, 70 if title == "Kind" else 0) for i, title in enumerate(titles))
+    note = "Missing: admission refused the pod."
+    return Grid(name="workloads", title="Workloads short of pods at the end", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _placement(result: Result) -> Grid | None:
+    table: Table | None = result.tables.get("placement")
+    if table is None:
+        return None
+    placed = list(table.rows())
+    rows = [
+        row(one["workload"], one["given"], Cell(one["scheduled"], "" if one["same"] else "warn"), one["would_guarantee"])
+        for one in sorted(placed, key=lambda one: one["same"])
+    ]
+    differ = sum(not one["same"] for one in placed)
+    columns = (Column("Workload"), Column("Starts on"), Column("Scheduler alone"), Column("What would guarantee it"))
+    note = f"The scheduler alone would place {differ} of {counted(len(placed), 'workload')} elsewhere."
+    return Grid(name="placement", title="Starting placement", note=note, columns=columns, rows=tuple(rows), detail=True)
+
+
+def _expectations(result: Result) -> Grid | None:
+    rows = [
+        row(one.expectation.text, one.observed_text, Cell("holds" if one.holds else "FAILS", "good" if one.holds else "bad"))
+        for one in sorted(result.verdicts, key=lambda one: one.holds)
+    ]
+    columns = (Column("Expectation"), Column("Observed", True), Column(""))
+    return Grid(name="expectations", title="Expectations", columns=columns, rows=tuple(rows)) if rows else None
+
+
+SECTIONS: tuple[Callable[[Result], Grid | None], ...] = (
+    _losses,
+    _services,
+    _quorum,
+    _pods,
+    _pod_details,
+    _volumes,
+    _load,
+    _headroom,
+    _workloads,
+    _placement,
+    _expectations,
+)

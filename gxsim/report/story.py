@@ -1,0 +1,135 @@
+"""What happened, in the sentences an operator would say; every figure comes from the tables."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from gxsim.model.fault import Fault, FaultSelector
+from gxsim.observe.table import Table
+from gxsim.report.words import counted, duration, listed, time_of_day
+from gxsim.study.result import Result
+
+Tables = Mapping[str, Table]
+PAST = {
+    "moved": "moved",
+    "back in place": "came back in place",
+    "recreated in place": "were recreated in place",
+    "stuck": "stayed away",
+    "Pending": "stayed Pending",
+    "not ready yet": "were not ready by the end",
+}
+
+
+def headline(result: Result) -> str:
+    """Two sentences: what was lost, and what that meant."""
+    tables, clock = result.tables, result.case.scenario.clock
+    meant = [_quorum(tables), _services(tables), _pods(tables)]
+    return f"{_lost(tables, clock)} {_sentence([part for part in meant if part])}"
+
+
+def verdict(result: Result) -> str:
+    """How many expectations hold, and which do not."""
+    failed = [one.expectation.text for one in result.verdicts if not one.holds]
+    if not result.verdicts:
+        return "The scenario expects nothing."
+    if failed:
+        return f"{len(failed)} of {counted(len(result.verdicts), 'expectation')} failed: {listed(failed)}."
+    return f"All {len(result.verdicts)} expectations hold." if len(result.verdicts) > 1 else "The expectation holds."
+
+
+def what_goes_wrong(fault: Fault, clock: str) -> str:
+    """One fault in one line: what, at whom, when."""
+    targets = selected(fault.selector)
+    if fault.mode != "all":
+        targets = f"{fault.mode}{f' {fault.value}' if fault.value else ''} of {targets}"
+    return f"{fault.action} {targets} {_when(fault, clock)}"
+
+
+def selected(selector: FaultSelector) -> str:
+    """The targets of a fault, as its selector names them."""
+    parts = [
+        *selector.nodes,
+        *(f"{key}={value}" for key, value in selector.node_selectors.items()),
+        *(f"{namespace}/{pod}" for namespace, pods in selector.pods.items() for pod in pods),
+        *selector.workloads,
+        *(f"{key}={value}" for key, value in selector.label_selectors.items()),
+        *(f"{e.key} {e.operator} {','.join(e.values)}".rstrip() for e in selector.expression_selectors),
+        *(f"{key}={value}" for key, value in selector.field_selectors.items()),
+        *(f"namespace {namespace}" for namespace in selector.namespaces),
+    ]
+    return ", ".join(parts) or "everything"
+
+
+def _when(fault: Fault, clock: str) -> str:
+    if fault.mtbf_s is not None:
+        return f"at random, every {duration(fault.mtbf_s)} on average, for {duration(fault.mttr_s)}"
+    if fault.trace or fault.trace_file:
+        return f"as traced ({counted(len(fault.trace), 'occurrence')})" if fault.trace else f"from {fault.trace_file}"
+    lasting = f" for {duration(fault.duration_s)}" if fault.duration_s is not None else ""
+    again = f", every {duration(fault.schedule_s)}" if fault.schedule_s is not None else ""
+    return f"at {time_of_day(fault.at_s, clock)}{lasting}{again}"
+
+
+def _lost(tables: Tables, clock: str) -> str:
+    losses = list(tables["node_losses"].rows())
+    if not losses:
+        pods = tables["pods"]
+        if not len(pods):
+            return "No node and no pod stops answering."
+        return f"{counted(len(pods), 'pod')} stop answering, the first at {time_of_day(pods.columns['lost_s'][0], clock)}."
+    if len(losses) > 2:
+        names = sorted({loss["node"] for loss in losses})
+        return f"Nodes are lost {len(losses)} times: {listed(names)}."
+    return " ".join(_one_loss(loss, clock) for loss in losses)
+
+
+def _one_loss(loss: Mapping, clock: str) -> str:
+    noticed_s, back_s = loss["noticed_s"], loss["back_s"]
+    noticed = "nobody notices" if noticed_s is None else f"noticed after {duration(noticed_s - loss['lost_s'])}"
+    back = "does not come back" if back_s is None else f"is back after {duration(back_s - loss['lost_s'])}"
+    return f"{loss['node']} is lost at {time_of_day(loss['lost_s'], clock)}, {noticed}, and {back}."
+
+
+def _quorum(tables: Tables) -> str:
+    least: dict[str, Mapping] = {}
+    for row in tables["quorum"].rows():
+        if row["group"] not in least or row["up"] < least[row["group"]]["up"]:
+            least[row["group"]] = row
+    lost = [_up(row) for row in least.values() if not row["quorum"]]
+    kept = [_up(row) for row in least.values() if row["quorum"] and row["up"] < row["voters"]]
+    told = [f"quorum is lost by {listed(lost)}"] if lost else []
+    return ", ".join(told + ([f"{'' if lost else 'quorum is '}kept by {listed(kept)}"] if kept else []))
+
+
+def _up(row: Mapping) -> str:
+    return f"{row['group']} (at worst {row['up']} of {row['voters']} up)"
+
+
+def _services(tables: Tables) -> str:
+    services = list(tables["services"].rows())
+    silent = [row for row in services if row["none_s"] > 0]
+    degraded = sum(row["degraded_s"] > 0 for row in services)
+    undetected_s = max((row["undetected_s"] for row in services), default=0.0)
+    unseen = f"; for up to {duration(undetected_s)} traffic goes to dead endpoints" if undetected_s else ""
+    if silent:
+        worst = max(silent, key=lambda row: row["none_s"])
+        of_all = f"{len(silent)} of {counted(len(services), 'Service')} {'has' if len(silent) == 1 else 'have'}"
+        return f"{of_all} nobody answering, {worst['service']} for {duration(worst['none_s'])}{unseen}"
+    if degraded:
+        return f"every Service keeps an endpoint, {degraded} of {len(services)} fewer than before{unseen}"
+    return ""
+
+
+def _pods(tables: Tables) -> str:
+    outcomes = Counter(tables["pods"].columns["outcome"])
+    if not outcomes:
+        return ""
+    told = [f"{count} {PAST[outcome]}" for outcome, count in outcomes.most_common()]
+    return f"of {counted(sum(outcomes.values()), 'lost pod')} {listed(told, most=6)}"
+
+
+def _sentence(parts: list[str]) -> str:
+    """The parts as one sentence; none of them starts with a name, so the first letter may become a capital."""
+    if not parts:
+        return "Nothing changes for anybody."
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."

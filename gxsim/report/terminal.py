@@ -1,0 +1,68 @@
+"""A run as rich renderables that fit the terminal they are printed on."""
+
+from collections import Counter
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gxsim.report.grid import Grid, Tone, narrowed
+from gxsim.report.sections import sections
+from gxsim.report.story import headline, verdict, what_goes_wrong
+from gxsim.report.words import counted, duration, listed
+from gxsim.study.result import Result
+
+STYLES: dict[Tone, str] = {"": "", "good": "green", "warn": "yellow", "bad": "bold red", "quiet": "dim"}
+MOST_ROWS = 24
+
+
+def story(result: Result) -> RenderableType:
+    """Everything a terminal shows of a run, top to bottom."""
+    grids = [FittedGrid(grid) for grid in sections(result) if not grid.detail]
+    closing = "bold green" if result.passed else "bold red"
+    return Group(_opening(result), *grids, _caveats(result), Text(verdict(result), style=closing))
+
+
+class FittedGrid:
+    """A Grid as a rich table; columns that the console has no room for are left out."""
+
+    def __init__(self, grid: Grid, most_rows: int = MOST_ROWS):
+        self.grid, self.most_rows = grid, most_rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        grid, width = self.grid, options.max_width
+        columns, rows = narrowed(grid, width)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="bold")
+        for column in columns:
+            justify = "right" if column.numeric else "left"
+            table.add_column(Text(column.title), justify=justify, vertical="top", overflow="fold")
+        for cells in rows[: self.most_rows]:
+            table.add_row(*(Text(cell.text, style=STYLES[cell.tone]) for cell in cells))
+        yield Text(grid.title, style="bold underline")
+        if grid.note:
+            yield Text(grid.note, style="dim")
+        yield table
+        if len(rows) > self.most_rows:
+            yield Text(f"… and {len(rows) - self.most_rows} more in tables/{grid.name}.csv", style="dim")
+        yield Text("")
+
+
+def _opening(result: Result) -> RenderableType:
+    scenario = result.case.scenario
+    lines = [Text(scenario.question or scenario.name, style="bold")]
+    faults = [what_goes_wrong(fault, scenario.clock) for fault in scenario.faults]
+    wrong = listed(faults, most=4) if faults else "nothing goes wrong"
+    lines.append(Text(f"{scenario.name}: {wrong}; {duration(scenario.horizon_s)} from {scenario.clock}", style="dim"))
+    return Padding(Group(*lines, Text(""), Text(headline(result))), (0, 0, 1, 0))
+
+
+def _caveats(result: Result) -> RenderableType:
+    """Assumptions in full, and what is not modelled by kind."""
+    lines = [Text(f"• {assumption}", style="dim") for assumption in result.assumptions]
+    kinds = Counter(one.kind for one in result.case.cluster.unmodelled)
+    total = sum(kinds.values())
+    named = listed([f"{count} {kind}" for kind, count in kinds.most_common()], most=8)
+    lines.append(Text(f"• Not modelled: {counted(total, 'object')}{f' ({named})' if total else ''}.", style="dim"))
+    return Group(Text("Assumptions", style="bold underline"), *lines, Text(""))

@@ -1,0 +1,13 @@
+"""Recordings of LimitRange: sequences of creates in a namespace that holds at least one."""
+
+from typing import Any
+
+from gxsim.validate.admission_sequences import is_sequence, replay_sequence
+from gxsim.validate.record import Family
+
+
+def _recognises(document: Any) -> bool:
+    return is_sequence(document) and any(item.get("kind") == "LimitRange" for item in document["setup"])
+
+
+FAMILY = Family(name="limit_range", bound=1.0, recognises=_recognises, replay=replay_sequence)
