@@ -5,6 +5,7 @@ import binascii
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from gxsim.api.kinds import KINDS
@@ -106,7 +107,9 @@ def _scalar_problems(value: Any, kind: str, path: str, place: str) -> Iterator[V
     elif (
         (kind == "bool" and not isinstance(value, bool))
         or (kind == "intOrString" and not (number or isinstance(value, str)))
-        or (kind in ("string", "time") and not isinstance(value, str))
+        or (kind == "string" and not isinstance(value, str))
+        # A YAML reader may have made a date of it already.
+        or (kind == "time" and not isinstance(value, str | date))
     ):
         yield _mismatch(value, kind, path, place)
 

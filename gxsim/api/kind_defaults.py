@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gxsim.api.context import name_of, namespace_of
+from gxsim.api.limit_range import container_defaults
 from gxsim.api.pod_defaults import canonical, default_claim_spec, default_pod, default_pod_spec, fill
 
 Object = dict[str, Any]
@@ -190,11 +191,11 @@ def _limit_range(item: Object) -> None:
             canonical(limit, field)
         if limit.get("type") != "Container":
             continue
-        # A max alone becomes the default limit, any default limit the default request, then a min alone.
-        default = (limit.get("max") or {}) | (limit.get("default") or {})
-        request = (limit.get("min") or {}) | default | (limit.get("defaultRequest") or {})
-        limit |= {"default": default} if default else {}
-        limit |= {"defaultRequest": request} if request else {}
+        offered = container_defaults(limit)
+        if offered["limits"]:
+            limit["default"] = offered["limits"]
+        if offered["requests"]:
+            limit["defaultRequest"] = offered["requests"]
 
 
 def _resource_quota(item: Object) -> None:

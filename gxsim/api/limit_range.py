@@ -4,19 +4,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gxsim.api.requests import Part, Quantities, container_quantities, is_pod_level, read_resources
-from gxsim.units import Quantity
+from gxsim.units import Quantity, read_quantity
 
 Object = dict[str, Any]
 
+_PARTS: tuple[Part, ...] = ("requests", "limits")
 _ANNOTATION = "kubernetes.io/limit-ranger"
-_FIELDS: tuple[tuple[Part, str], ...] = (("requests", "defaultRequest"), ("limits", "default"))
+
+
+def container_defaults(limit: Mapping[str, Any]) -> dict[Part, Object]:
+    """Return the requests and limits an item of type Container gives, with what the API server derives.
+
+    A max alone becomes the default limit, any default limit the default request, and then a min alone.
+    """
+    limits = (limit.get("max") or {}) | (limit.get("default") or {})
+    requests = (limit.get("min") or {}) | limits | (limit.get("defaultRequest") or {})
+    return {"requests": requests, "limits": limits}
 
 
 def apply_defaults(pod: Object, limit_ranges: Iterable[Object]) -> None:
     """Give each container of *pod* the requests and limits it does not state (fills in the dict it is given).
 
-    The LimitRanges must have been defaulted themselves; of several, the first that says something wins. What was
-    set is told in the same annotation as the real plugin writes; a later LimitRange overwrites it.
+    Of several LimitRanges the first that says something wins. What was set is told in the same annotation as the
+    real plugin writes; a later LimitRange overwrites it.
     """
     for limit_range in limit_ranges:
         notes = list(_merge(pod["spec"], limit_range))
@@ -35,14 +45,15 @@ def refusal(item: Object, limit_ranges: Iterable[Object]) -> str | None:
 
 
 def _merge(spec: Object, limit_range: Object) -> Iterator[str]:
-    items = [item for item in _items(limit_range) if item.get("type") == "Container"]
+    """Merge one LimitRange into a pod spec and yield a note for each thing set."""
+    offers = [container_defaults(item) for item in _items(limit_range) if item.get("type") == "Container"]
     for group, word in (("containers", "container"), ("initContainers", "init container")):
         for container in spec.get(group) or ():
-            for part, field in _FIELDS:
-                resources = container.setdefault("resources", {})
+            resources = container.setdefault("resources", {})
+            for part in _PARTS:
                 stated = resources.get(part) or {}
-                offered = {name: text for item in items for name, text in (item.get(field) or {}).items()}
-                added = {name: text for name, text in offered.items() if name not in stated}
+                offered = {name: text for offer in offers for name, text in offer[part].items()}
+                added = {name: str(read_quantity(text)) for name, text in offered.items() if name not in stated}
                 if added:
                     resources[part] = stated | added
                     yield f"{', '.join(sorted(added))} {part.removesuffix('s')} for {word} {container.get('name')}"
@@ -57,7 +68,7 @@ def _complaints(item: Object, limit_range: Object) -> Iterator[str]:
         elif item.get("kind") == "Pod" and kind == "Container":
             for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
                 resources = container.get("resources") or {}
-                stated = (read_resources(resources.get(part)) for part in ("requests", "limits"))
+                stated = (read_resources(resources.get(part)) for part in _PARTS)
                 yield from _bounds(limit, *stated)
         elif item.get("kind") == "Pod" and kind == "Pod":
             yield from _bounds(limit, _pod_total(spec, "requests"), _pod_total(spec, "limits"))

@@ -1,10 +1,10 @@
 """ResourceQuota: what an object is charged, which quotas see it, and the refusal (plugin ResourceQuota).
 
-A template is charged once. Its demand on each quota (``demand``, exact quantities; ``in_units`` makes integers) is
-then compared with what is left for every pod made from it.
+For many pods of one template, ask once what it fails to state (``unstated``) and what it demands of each quota
+(``demands``; ``in_units`` makes integers); then only amounts are left to compare (``exceeded``).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,7 +26,7 @@ from gxsim.units import Quantity
 Object = dict[str, Any]
 Used = Mapping[str, Quantities]
 
-_ONE = Quantity(Fraction(1))
+_ZERO, _ONE = Quantity(Fraction(0)), Quantity(Fraction(1))
 # Counted under their plain plural as well as under count/<plural>.
 _PLAIN_COUNTS = frozenset(
     {"ConfigMap", "PersistentVolumeClaim", "ReplicationController", "ResourceQuota", "Secret", "Service"}
@@ -79,46 +79,64 @@ def charged(item: Object) -> Quantities:
 
 def demand(quota: Quota, item: Object) -> Quantities:
     """Return the part of an object's charge that *quota* bounds; empty if the quota does not see the object."""
-    if not all(_in_scope(scope, item) for scope in quota.scopes):
+    if not _sees(quota, item):
         return {}
     return {name: value for name, value in charged(item).items() if name in quota.hard}
 
 
-def refusal(quotas: Iterable[Quota], used: Used, item: Object) -> str | None:
-    """Return why the first quota, by name, refuses this object; ``None`` if all admit it.
+def demands(quotas: Iterable[Quota], item: Object) -> dict[str, Quantities]:
+    """Return the demand on each quota, by the quota's name."""
+    return {quota.name: demand(quota, item) for quota in quotas}
+
+
+def refusal(quotas: Sequence[Quota], used: Used, item: Object) -> str | None:
+    """Return why the quotas of its namespace refuse an object; ``None`` if they admit it.
 
     A container that does not state what a quota bounds is refused before any amount is compared.
     """
-    ordered = sorted(quotas, key=lambda quota: quota.name)
-    for quota in ordered:
-        missing = _unstated(quota, item)
+    return unstated(quotas, item) or exceeded(quotas, used, demands(quotas, item))
+
+
+def unstated(quotas: Iterable[Quota], item: Object) -> str | None:
+    """Return which bounded resources the containers of a pod fail to state, for the first quota by name.
+
+    A pod that states resources as a whole need not.
+    """
+    spec = item.get("spec") or {}
+    if item.get("kind") != "Pod" or _states_pod_level(spec):
+        return None
+    for quota in sorted(quotas, key=_by_name):
+        missing = _missing(quota, item)
         if missing:
-            return f"failed quota: {quota.name}: must specify {missing}"
-    for quota in ordered:
-        wanted, taken = demand(quota, item), used.get(quota.name, {})
-        total = add(taken, wanted)
-        over = sorted(name for name in wanted if total[name].value > quota.hard[name].value)
+            said = "; ".join(f"{name} for: {','.join(sorted(missing[name]))}" for name in sorted(missing))
+            return f"failed quota: {quota.name}: must specify {said}"
+    return None
+
+
+def exceeded(quotas: Iterable[Quota], used: Used, wanted: Used) -> str | None:
+    """Return which bounds of the first quota, by name, *wanted* would break on top of *used*."""
+    for quota in sorted(quotas, key=_by_name):
+        asked, taken = wanted.get(quota.name, {}), used.get(quota.name, {})
+        total = add(taken, asked)
+        over = sorted(name for name in asked if total[name].value > quota.hard[name].value)
         if over:
-            zero = Quantity(Fraction(0))
-            columns = (wanted, {name: taken.get(name, zero) for name in over}, quota.hard)
-            requested, before, limited = (",".join(f"{name}={part[name]}" for name in over) for part in columns)
+            columns = (asked, {name: taken.get(name, _ZERO) for name in over}, quota.hard)
+            listed = (",".join(f"{name}={column[name]}" for name in over) for column in columns)
+            requested, before, limited = listed
             return f"exceeded quota: {quota.name}, requested: {requested}, used: {before}, limited: {limited}"
     return None
 
 
-def add_usage(quotas: Iterable[Quota], used: Used, item: Object) -> dict[str, Quantities]:
-    """Return what is used once *item* is stored."""
-    return {quota.name: add(used.get(quota.name, {}), demand(quota, item)) for quota in quotas}
+def add_usage(used: Used, wanted: Used) -> dict[str, Quantities]:
+    """Return what is used once an object with these demands is stored."""
+    return {name: add(used.get(name, {}), wanted.get(name, {})) for name in used.keys() | wanted.keys()}
 
 
-def subtract_usage(quotas: Iterable[Quota], used: Used, item: Object) -> dict[str, Quantities]:
-    """Return what is used once *item* is deleted."""
+def subtract_usage(used: Used, released: Used) -> dict[str, Quantities]:
+    """Return what is used once an object with these demands is deleted."""
     return {
-        quota.name: {
-            name: value - demand(quota, item).get(name, Quantity(Fraction(0)))
-            for name, value in used.get(quota.name, {}).items()
-        }
-        for quota in quotas
+        name: {resource: value - released.get(name, {}).get(resource, _ZERO) for resource, value in amounts.items()}
+        for name, amounts in used.items()
     }
 
 
@@ -156,24 +174,25 @@ def _service(spec: Object) -> Quantities:
     return {}
 
 
-def _unstated(quota: Quota, item: Object) -> str:
-    """Return ``limits.cpu for: x,y; ...``: the bounded resources that containers fail to state.
-
-    A pod that states resources as a whole need not.
-    """
+def _missing(quota: Quota, item: Object) -> dict[str, set[str]]:
+    """Return resource → names of the containers that do not state it; empty for a quota that does not see the pod."""
     required = quota.hard.keys() & _REQUIRED
-    spec = item.get("spec") or {}
-    if item.get("kind") != "Pod" or not required or _states_pod_level(spec):
-        return ""
-    if not all(_in_scope(scope, item) for scope in quota.scopes):
-        return ""
     missing: dict[str, set[str]] = {}
-    for container in containers(spec):
-        resources = container.get("resources") or {}
-        stated = _compute(*(read_resources(resources.get(part)) for part in ("requests", "limits")))
-        for name in required - stated.keys():
-            missing.setdefault(name, set()).add(str(container.get("name")))
-    return "; ".join(f"{name} for: {','.join(sorted(missing[name]))}" for name in sorted(missing))
+    if required and _sees(quota, item):
+        for container in containers(item.get("spec") or {}):
+            resources = container.get("resources") or {}
+            stated = _compute(*(read_resources(resources.get(part)) for part in ("requests", "limits")))
+            for name in required - stated.keys():
+                missing.setdefault(name, set()).add(str(container.get("name")))
+    return missing
+
+
+def _sees(quota: Quota, item: Object) -> bool:
+    return all(_in_scope(scope, item) for scope in quota.scopes)
+
+
+def _by_name(quota: Quota) -> str:
+    return quota.name
 
 
 def _states_pod_level(spec: Object) -> bool:

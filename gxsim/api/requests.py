@@ -131,6 +131,7 @@ def _positive(item: Mapping[str, Any], part: Part) -> dict[str, Any]:
 
 
 def add(left: Quantities, right: Quantities) -> Quantities:
+    """Return the sum, resource by resource."""
     return left | {name: left[name] + value if name in left else value for name, value in right.items()}
 
 

@@ -28,7 +28,7 @@ COLUMNS = (
 def pod_fates(state: ClusterState, timeline: Timeline) -> Table:
     """One row per pod that stopped answering during the run, with the pod that took its place.
 
-    *lost*, *noticed* (no longer Ready), *evicted* (deletion), *serving* (it or its successor answers again) are times;
+    *lost*, *noticed* (no longer Ready), *evicted* (deleted), *serving* (it or its successor runs and is Ready) are times;
     *without* is how long nobody answered in its place, up to the horizon.
     """
     serving = timeline.changes("pod_serving")
@@ -44,10 +44,10 @@ def pod_fates(state: ClusterState, timeline: Timeline) -> Table:
 def _fate(state: ClusterState, timeline: Timeline, pod: int, lost_s: float, taken: set[int]) -> tuple:
     noticed_s = _first(timeline.changes("pod_ready"), pod, 0, lost_s)
     evicted_s = _first(timeline.changes("pod_terminating"), pod, 1, lost_s)
-    back_s = _first(timeline.changes("pod_serving"), pod, 1, lost_s)
+    back_s = _answers(timeline, pod, lost_s)
     node = int(timeline.changes("pod_node").of(pod)[1][0])
     successor = pod if back_s is not None else _successor(state, pod, lost_s, taken)
-    serving_s = back_s if successor in (pod, PENDING) else _first(timeline.changes("pod_serving"), successor, 1, lost_s)
+    serving_s = back_s if successor in (pod, PENDING) else _answers(timeline, successor, lost_s)
     if successor not in (pod, PENDING):
         taken.add(successor)
     new_node = int(state.pod_node[successor]) if successor != PENDING else PENDING
@@ -131,6 +131,15 @@ def _first(changes: Changes, row: int, value: int, after_s: float) -> float | No
     """The first time from *after_s* on at which a row becomes *value*."""
     times, values = changes.of(row)
     found = times[(times >= after_s) & (values == value)]
+    return float(found[0]) if len(found) else None
+
+
+def _answers(timeline: Timeline, row: int, after_s: float) -> float | None:
+    """The first time after *after_s* at which a pod runs and is believed ready, so that it gets traffic and answers."""
+    series = [timeline.changes(quantity).of(row) for quantity in ("pod_serving", "pod_ready")]
+    grid = np.unique(np.concatenate([times for times, _ in series]))
+    both = np.logical_and(*(at(times, values, grid) > 0 for times, values in series))
+    found = grid[both & (grid > after_s)]
     return float(found[0]) if len(found) else None
 
 

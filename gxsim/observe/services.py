@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from gxsim.kernels.intervals import at, combine, count, durations, runs, steps
 from gxsim.model.cluster import Service
 from gxsim.observe.table import Table
-from gxsim.state import ClusterState
-from gxsim.timeline import BLANKS, Timeline
+from gxsim.state import ENDPOINT_READY, NO_ENDPOINT, ClusterState
+from gxsim.timeline import Timeline
 
 STATES = ("whole", "degraded", "none")
 
@@ -36,13 +36,9 @@ class ServiceSeries:
 
 def service_series(state: ClusterState, timeline: Timeline) -> list[ServiceSeries]:
     """The endpoint counts of every Service whose selector matches a pod of the run, in the order of the input."""
-    quantities = ("pod_exists", "pod_ready", "pod_terminating", "pod_serving")
-    found = [timeline.changes(q) for q in quantities]
-    times, rows, values = combine(
-        [(c.times_s, c.rows, c.values) for c in found], [BLANKS.get(q, 0) for q in quantities]
-    )
-    exists, ready, terminating, serving = values.astype(bool).T if len(values) else np.zeros((4, 0), bool)
-    believed = exists & ready & ~terminating
+    found = [timeline.changes(quantity) for quantity in ("pod_endpoint", "pod_serving")]
+    times, rows, values = combine([(c.times_s, c.rows, c.values) for c in found], [NO_ENDPOINT, 0])
+    believed, serving = values[:, 0] == ENDPOINT_READY, values[:, 1] > 0
     believed_steps = steps(times, rows, believed)
     answering_steps = steps(times, rows, believed & serving)
     series = []

@@ -127,7 +127,8 @@ def _filled(colour: str) -> dict[str, Any]:
 
 
 def _label(axes: Axes, span: Span, y: float, text: str) -> None:
-    axes.text(span.from_s, y, text, color=LIGHT["ink"], va="bottom", ha="left", clip_on=True)
+    behind = {"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 0.5}  # over the lines of the moments
+    axes.text(span.from_s, y, text, color=LIGHT["ink"], va="bottom", ha="left", bbox=behind)
 
 
 def _frame(axes: Axes, result: Result, span: Span, count: int) -> None:

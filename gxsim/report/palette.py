@@ -12,6 +12,7 @@ class Colour(NamedTuple):
 
 # Names are those of the style sheet's variables. No two light values are equal: pictures are recoloured by value.
 PALETTE: dict[str, Colour] = {
+    "paper": Colour("#fefefe", "#14171b"),
     "ink": Colour("#1b1f24", "#e6e8eb"),
     "faint": Colour("#6b7280", "#9aa3ad"),
     "line": Colour("#d5d9de", "#3a4048"),

@@ -36,22 +36,24 @@ def first_loss_s(result: Result) -> float | None:
     return min(lost, default=None)
 
 
-def ticks(span: Span, clock: str, most: int = 5) -> tuple[list[float], list[str]]:
+def ticks(span: Span, clock: str, most: int = 6) -> tuple[list[float], list[str]]:
     """Positions in seconds of the run and their times of day, at round times, at most *most* of them."""
     start_s = clock_s(clock)
     length_s = span.to_s - span.from_s
-    days = math.ceil(length_s / (most * DAY_S))
-    step_s = next((step for step in STEPS_S if length_s / step <= most), days * DAY_S)
+    step_s = next((step for step in STEPS_S if length_s / step <= most), math.ceil(length_s / (most * DAY_S)) * DAY_S)
     first = math.ceil((span.from_s + start_s) / step_s)
     last = math.floor((span.to_s + start_s) / step_s)
     on_wall = [step_s * i for i in range(first, last + 1)]
-    return [second - start_s for second in on_wall], [_label(second, step_s) for second in on_wall]
+    days = [0, *(second // DAY_S for second in on_wall)]
+    labels = [_label(second, step_s, day != second // DAY_S) for day, second in zip(days, on_wall, strict=False)]
+    return [second - start_s for second in on_wall], labels
 
 
-def _label(second: int, step_s: int) -> str:
+def _label(second: int, step_s: int, new_day: bool) -> str:
+    """A time of day, with the day where it is another than that of the mark before."""
     day, rest = divmod(second, DAY_S)
     clock = f"{rest // 3600:02d}:{rest % 3600 // 60:02d}" + (f":{rest % 60:02d}" if step_s < 60 else "")
-    return f"day {day + 1}" if step_s >= DAY_S else f"{clock} +{day}d" if day else clock
+    return f"day {day + 1}" if step_s >= DAY_S else f"{clock} +{day}d" if new_day else clock
 
 
 def marks(result: Result, span: Span) -> list[tuple[float, str]]:

@@ -99,7 +99,7 @@ class Decision:
 
     pod: int
     node: int
-    feasible: NDArray[np.bool_]  # (nodes,)
+    feasible: int  # how many nodes fit
     node_names: Sequence[str] = field(repr=False)
     diagnosis: Diagnosis | None = None
     nomination: Nomination | None = None

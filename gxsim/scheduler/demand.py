@@ -2,13 +2,35 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.pod import PodTemplate
-from gxsim.scheduler.status import Refusal, Verdict
+from gxsim.scheduler.status import Refusal, Rows, Verdict
+
+
+class PodFilter(Protocol):
+    """A plugin that looks at the pods on nodes; ``prepare`` returns None when it has nothing to say about a template.
+
+    ``counts`` says that the prepared part follows the ledger.
+    """
+
+    name: str
+    counts: bool
+
+    def prepare(self, demand: "Demand") -> object | None: ...
+
+    def refuse(self, demand: "Demand", rows: Rows, situation: "Situation") -> Verdict | None: ...
+
+
+class Counts(Protocol):
+    """A prepared part that follows the ledger."""
+
+    def catch_up(self) -> None: ...
+
+    def suppose(self, signature: int, node: int, sign: int) -> None: ...
 
 
 class Situation(NamedTuple):
@@ -33,6 +55,8 @@ class Constraints:
     rejection: Refusal | None  # of the whole pod
     taints: NDArray[np.int64]  # (nodes,) raw score of TaintToleration
     affinity: NDArray[np.int64] | None  # (nodes,) raw score of NodeAffinity, None when skipped
+    even_taints: bool  # the nodes where all pass have the same raw score: it cannot tell them apart
+    even_affinity: bool
     images: NDArray[np.int64]  # (nodes,) score of ImageLocality
 
 
@@ -52,3 +76,5 @@ class Demand:
     mask: NDArray[np.bool_]  # (nodes,) True where all of these pass
     rejection: Refusal | None
     prepared: dict[str, Any] = field(default_factory=dict)
+    filters: tuple["PodFilter", ...] = ()  # those with a prepared part, but the one for resources
+    counts: tuple["Counts", ...] = ()  # prepared parts that follow the ledger

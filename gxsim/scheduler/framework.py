@@ -10,15 +10,14 @@ from gxsim.model.cluster import PodDisruptionBudget
 from gxsim.model.pod import PodTemplate
 from gxsim.scheduler.decision import Decision, Diagnosis, Explanation, Nomination
 from gxsim.scheduler.demand import Constraints, Demand, Situation
-from gxsim.scheduler.ledger import Ledger, Tally
+from gxsim.scheduler.ledger import Ledger
 from gxsim.scheduler.nodes import NodeTable
 from gxsim.scheduler.plugins.default_preemption import DefaultPreemption
-from gxsim.scheduler.plugins.pod_topology_spread import Spread
-from gxsim.scheduler.plugins.scheduling_gates import gated
+from gxsim.scheduler.plugins.scheduling_gates import gate
 from gxsim.scheduler.profile import DEFAULT_PROFILE, Profile
 from gxsim.scheduler.registry import Plugins
-from gxsim.scheduler.standing import Standing
-from gxsim.scheduler.status import ALL, Refusal
+from gxsim.scheduler.standing import NOWHERE, Standing
+from gxsim.scheduler.status import ALL
 from gxsim.scheduler.trial import Trial, fits_beside
 from gxsim.scheduler.volumes import PodVolumes, bind_volumes
 from gxsim.state import PENDING, ClusterState
@@ -59,14 +58,20 @@ class Framework:
     def decide(self, pod: int) -> Decision:
         """One scheduling attempt; binds nothing. What fails is diagnosed, and preemption tried, at once."""
         template = self.state.templates[self.state.pod_template[pod]]
-        gate = gated(template) if self.profile.scheduling_gates else None
-        if gate is not None:
-            return self._gated(pod, gate)
+        if template.scheduling_gates and self.profile.scheduling_gates:
+            return self._gated(pod, template)
         demand, standing = self._look_up(pod)
         feasible = self._feasible(pod, demand, standing)
-        if not feasible.any():
+        count = int(np.count_nonzero(feasible))
+        if count == 0:
             return self._failed(pod, demand)
-        return Decision(pod, self._choose(self._total(demand, standing, feasible), feasible), feasible, self._nodes.names)
+        ranked = standing.ranked
+        changing = self._plugins.changing_scores(demand, feasible)
+        if changing is not None:
+            ranked = ranked + changing * self._nodes.count
+        if feasible is not standing.feasible:
+            ranked = np.where(feasible, ranked, NOWHERE)
+        return Decision(pod, self._choose(ranked), count, self._nodes.names)
 
     def explain(self, pod: int) -> Explanation:
         """The same attempt with every refusal and every score."""
@@ -78,7 +83,8 @@ class Framework:
         scores = self._plugins.scores(demand, feasible)
         total = np.where(feasible, sum(scores.values(), np.zeros(self._nodes.count, np.int64)), -1)
         best = np.flatnonzero(total == total.max())
-        return Explanation(pod, diagnosis, feasible, scores, total, tuple(best[np.argsort(self._nodes.rank[best])].tolist()))
+        by_name = best[np.argsort(self._nodes.rank[best])]
+        return Explanation(pod, diagnosis, feasible, scores, total, tuple(by_name.tolist()))
 
     def preempt(self, pod: int, decision: Decision) -> Nomination | None:
         """The nomination found with *decision*; None when preemption does not help, or was not needed."""
@@ -106,20 +112,18 @@ class Framework:
         """Promise *node* to *pod*: it is tried first, and pods of lower priority leave room for it."""
         self.nominated[pod] = node
 
-    # ---- filters -----------------------------------------------------------------------------------------------
+    # ---- filters and the choice --------------------------------------------------------------------------------
 
     def _feasible(self, pod: int, demand: Demand, standing: Standing) -> NDArray[np.bool_]:
         """(nodes,) True where the pod fits; only the nominated node when it does."""
-        if demand.rejection is not None:
-            return np.zeros(self._nodes.count, bool)
-        feasible = demand.mask & standing.fits
+        feasible = standing.feasible
         situation = Situation(self.state.requested)
-        for name, plugin in self._plugins.by_pods.items():
-            if name in demand.prepared and plugin is not self._plugins.fit:
-                verdict = plugin.refuse(demand, ALL, situation)
-                if verdict is not None:
-                    feasible &= verdict.passes
+        for plugin in demand.filters:
+            verdict = plugin.refuse(demand, ALL, situation)
+            if verdict is not None:
+                feasible = feasible & verdict.passes
         if self.nominated:
+            feasible = feasible.copy()
             self._respect_nominations(pod, demand, feasible)
         return feasible
 
@@ -138,45 +142,27 @@ class Framework:
             feasible[:] = False
             feasible[own] = True
 
-    # ---- scores ------------------------------------------------------------------------------------------------
-
-    def _total(self, demand: Demand, standing: Standing, feasible: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """(nodes,) sum of the weighted scores; only those of feasible nodes mean anything."""
-        plugins, weights = self._plugins, self.profile.scores
-        total = standing.score
-        if weight := weights.get(plugins.taints.name, 0):
-            total = total + weight * plugins.taints.normalise(demand.constraints.taints, feasible)
-        if demand.constraints.affinity is not None and (weight := weights.get(plugins.affinity.name, 0)):
-            total = total + weight * plugins.affinity.normalise(demand.constraints.affinity, feasible)
-        for plugin in plugins.scored_by_pods:
-            if plugin.name in demand.prepared:
-                score = plugin.score(demand, feasible)
-                if score is not None:
-                    total = total + weights[plugin.name] * score
-        return total
-
-    def _choose(self, total: NDArray[np.int64], feasible: NDArray[np.bool_]) -> int:
-        """A node with the highest total: the first by name, or a random one."""
-        total = np.where(feasible, total, -1)
-        best = np.flatnonzero(total == total.max())
-        if self._rng is not None:
-            return int(best[self._rng.integers(len(best))])
-        return int(best[self._nodes.rank[best].argmin()])
+    def _choose(self, ranked: NDArray[np.int64]) -> int:
+        """A node with the highest score: the first by name, or a random one."""
+        best = int(ranked.argmax())
+        if self._rng is None:
+            return best
+        equal = np.flatnonzero(ranked >= ranked[best] - ranked[best] % self._nodes.count)
+        return int(equal[self._rng.integers(len(equal))])
 
     # ---- failures ----------------------------------------------------------------------------------------------
 
     def _failed(self, pod: int, demand: Demand) -> Decision:
         diagnosis = self._plugins.diagnose(demand, Situation(self.state.requested))
-        decision = Decision(pod, PENDING, np.zeros(self._nodes.count, bool), self._nodes.names, diagnosis)
+        decision = Decision(pod, PENDING, 0, self._nodes.names, diagnosis)
         if self.profile.preemption:
             nominated = self.nominated.get(pod, PENDING)
             decision.nomination = self._preemption.nominate(demand, diagnosis, nominated, self._budgets())
         return decision
 
-    def _gated(self, pod: int, gate: Refusal) -> Decision:
-        diagnosis = Diagnosis(np.where(self.state.node_exists, 0, -1), (), gate)
-        feasible = np.zeros(self._nodes.count, bool)
-        return Decision(pod, PENDING, feasible, self._nodes.names, diagnosis, gated=True)
+    def _gated(self, pod: int, template: PodTemplate) -> Decision:
+        diagnosis = Diagnosis(np.where(self.state.node_exists, 0, -1), (), gate(template))
+        return Decision(pod, PENDING, 0, self._nodes.names, diagnosis, gated=True)
 
     def _trial(self, demand: Demand, node: int) -> Trial:
         return Trial(self._plugins, self._ledger, demand, node)
@@ -198,9 +184,8 @@ class Framework:
             self._demands.move_to_end(key)
         demand, standing = found
         standing.catch_up()
-        for part in demand.prepared.values():
-            if isinstance(part, Tally | Spread):
-                part.catch_up()
+        for part in demand.counts:
+            part.catch_up()
         return found
 
     def _notice_changes(self) -> None:
@@ -246,7 +231,7 @@ class Framework:
             ),
             scored_requests=state.template_scored[index],
             verdicts=verdicts,
-            mask=mask,
+            mask=mask if rejection is None else np.zeros_like(mask),
             rejection=rejection,
         )
         self._plugins.prepare(demand)

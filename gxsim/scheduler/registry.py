@@ -1,14 +1,14 @@
 """All plugins of a profile, sorted by what their answers depend on, and the questions asked of all of them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.pod import PodTemplate
 from gxsim.scheduler.decision import Diagnosis
-from gxsim.scheduler.demand import Constraints, Demand, Situation
+from gxsim.scheduler.demand import Constraints, Counts, Demand, PodFilter, Situation
 from gxsim.scheduler.ledger import Ledger
 from gxsim.scheduler.nodes import NodeTable
 from gxsim.scheduler.plugins.image_locality import ImageLocality
@@ -37,16 +37,6 @@ class RuleFilter(Protocol):
     name: str
 
     def refuse(self, template: PodTemplate) -> Verdict | None: ...
-
-
-class PodFilter(Protocol):
-    """Depends on the pods on nodes, too; ``prepare`` returns None when it has nothing to say about a template."""
-
-    name: str
-
-    def prepare(self, demand: Demand) -> object | None: ...
-
-    def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None: ...
 
 
 class Plugins:
@@ -81,6 +71,7 @@ class Plugins:
         self.scored_by_pods: tuple[PodTopologySpread | InterPodAffinity, ...] = tuple(
             p for p in (self.spread, self.neighbours) if profile.scores.get(p.name)
         )
+        self._asked = [*self.by_pods.values(), *(p for p in self.scored_by_pods if p.name not in self.by_pods)]
 
     def forget(self) -> None:
         """Drop all counts: the nodes changed."""
@@ -97,14 +88,17 @@ class Plugins:
         names = self.affinity.names(template) if affine else None
         if names is not None:
             mask &= np.array([name in names for name in self.nodes.names], bool)
+        taints, affinity = self.taints.raw(template), self.affinity.raw(template)
         return Constraints(
             key=key,
             verdicts=verdicts,
             mask=mask,
             names=names,
             rejection=self.affinity.reject(template) if affine else None,
-            taints=self.taints.raw(template),
-            affinity=self.affinity.raw(template),
+            taints=taints,
+            affinity=affinity,
+            even_taints=_even(taints[mask]),
+            even_affinity=affinity is None or _even(affinity[mask]),
             images=self.images.score(template),
         )
 
@@ -119,10 +113,16 @@ class Plugins:
 
     def prepare(self, demand: Demand) -> None:
         """Let every pod-dependent plugin set up its part of *demand*, those that only score included."""
-        for plugin in {**self.by_pods, **{p.name: p for p in self.scored_by_pods}}.values():
+        counts: list[Counts] = []
+        for plugin in self._asked:
             part = plugin.prepare(demand)
             if part is not None:
                 demand.prepared[plugin.name] = part
+                if plugin.counts:
+                    counts.append(cast(Counts, part))
+        others = (plugin for name, plugin in self.by_pods.items() if name in demand.prepared)
+        demand.filters = tuple(plugin for plugin in others if plugin is not self.fit)
+        demand.counts = tuple(counts)
 
     def verdicts(self, demand: Demand, rows: Rows, situation: Situation) -> Iterator[Verdict]:
         """The answers for *rows* in the order the plugins run."""
@@ -158,19 +158,42 @@ class Plugins:
                 return verdict.refusals[int(verdict.codes[0]) - 1]
         return None
 
-    def scores(self, demand: Demand, feasible: NDArray[np.bool_]) -> Mapping[str, NDArray[np.int64]]:
-        """Plugin → (nodes,) weighted score over the *feasible* nodes; plugins that skip the pod are absent."""
-        raw: dict[str, NDArray[np.int64] | None] = {
-            self.taints.name: self.taints.normalise(demand.constraints.taints, feasible),
-            self.fit.name: self.fit.score(demand),
-            self.images.name: demand.constraints.images,
-        }
-        if demand.constraints.affinity is not None:
-            raw[self.affinity.name] = self.affinity.normalise(demand.constraints.affinity, feasible)
-        if self.balanced.applies(demand):
-            raw[self.balanced.name] = self.balanced.score(demand)
+    def changing_scores(self, demand: Demand, feasible: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+        """(nodes,) weighted scores that depend on which nodes are feasible; None when they are all the same."""
+        constraints, weights = demand.constraints, self.profile.scores
+        parts = []
+        if not constraints.even_taints and (weight := weights.get(self.taints.name, 0)):
+            parts.append(weight * self.taints.normalise(constraints.taints, feasible))
+        if not constraints.even_affinity and constraints.affinity is not None:
+            parts.append(weights.get(self.affinity.name, 0) * self.affinity.normalise(constraints.affinity, feasible))
         for plugin in self.scored_by_pods:
             if plugin.name in demand.prepared:
-                raw[plugin.name] = plugin.score(demand, feasible)
-        weights = self.profile.scores
-        return {name: weights[name] * score for name, score in raw.items() if score is not None and weights.get(name)}
+                score = plugin.score(demand, feasible)
+                if score is not None:
+                    parts.append(weights[plugin.name] * score)
+        return sum(parts[1:], parts[0]) if parts else None
+
+    def scores(self, demand: Demand, feasible: NDArray[np.bool_]) -> Mapping[str, NDArray[np.int64]]:
+        """Plugin → (nodes,) weighted score over the *feasible* nodes; plugins that skip the pod are absent."""
+        constraints, weights = demand.constraints, self.profile.scores
+        found: dict[str, NDArray[Any] | None] = {
+            self.taints.name: self.taints.normalise(constraints.taints, feasible),
+            self.fit.name: self.fit.score(demand),
+            self.images.name: constraints.images,
+        }
+        if constraints.affinity is not None:
+            found[self.affinity.name] = self.affinity.normalise(constraints.affinity, feasible)
+        if self.balanced.applies(demand):
+            found[self.balanced.name] = self.balanced.score(demand)
+        for plugin in self.scored_by_pods:
+            if plugin.name in demand.prepared:
+                found[plugin.name] = plugin.score(demand, feasible)
+        return {
+            name: (weights[name] * score).astype(np.int64)
+            for name, score in found.items()
+            if score is not None and weights.get(name)
+        }
+
+
+def _even(values: NDArray[np.int64]) -> bool:
+    return not len(values) or bool((values == values[0]).all())

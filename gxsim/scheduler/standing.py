@@ -1,4 +1,4 @@
-"""How a template stands on every node by resources alone, kept current node by node."""
+"""How a template stands on every node by what only that node changes, kept current node by node."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,46 +8,51 @@ from gxsim.scheduler.ledger import Ledger
 from gxsim.scheduler.registry import Plugins
 from gxsim.scheduler.status import ALL, Rows
 
+NOWHERE = -(2**62)  # rank of a node that does not fit; no score lifts it above 0
+
 
 class Standing:
-    """Fit and weighted resource scores of one demand; a binding changes one node only, so only that is worked out anew.
+    """Where one demand fits and how it scores there; a binding changes one node, so only that is worked out anew.
 
-    ``fits`` (nodes,) is True where the requests fit; ``score`` (nodes,) sums the scores that no other node changes:
-    resources and images.
+    ``feasible`` (nodes,) is True where rules, claims and requests fit. ``ranked`` (nodes,) orders the nodes by the
+    scores of resources and images and then by name: score · nodes + (nodes − 1 − place in name order).
     """
 
     def __init__(self, plugins: Plugins, ledger: Ledger, demand: Demand):
         self._plugins = plugins
         self._ledger = ledger
         self._demand = demand
-        weights = plugins.profile.scores
+        nodes, weights = plugins.nodes, plugins.profile.scores
         self._fit_weight = weights.get(plugins.fit.name, 0)
         self._balanced_weight = weights.get(plugins.balanced.name, 0) if plugins.balanced.applies(demand) else 0
-        self._images = demand.constraints.images * weights.get(plugins.images.name, 0)
         self._filters = plugins.fit.name in plugins.profile.filters
+        self._level = nodes.count - 1 - nodes.rank  # (nodes,) the rank at a resource score of 0
+        images = demand.constraints.images * weights.get(plugins.images.name, 0)
+        if images.any():
+            self._level = self._level + images * nodes.count
         self._seen = len(ledger)
-        count = plugins.nodes.count
-        self.fits = np.ones(count, bool)
-        self.score = np.zeros(count, np.int64)
+        self.feasible = np.zeros(nodes.count, bool)
+        self.ranked = np.empty(nodes.count, np.int64)
         self._work_out(ALL)
 
-    def catch_up(self) -> Rows | None:
-        """Work out the nodes that gained or lost pods since the last time; returns which, None for none."""
+    def catch_up(self) -> None:
+        """Work out the nodes that gained or lost pods since the last time."""
         changed = self._ledger.node[self._seen :]
-        if not changed:
-            return None
-        self._seen = len(self._ledger)
-        rows: Rows = np.array(changed, np.intp) if len(changed) < len(self.fits) // 4 else ALL
-        self._work_out(rows)
-        return rows
+        if changed:
+            self._seen += len(changed)
+            self._work_out(np.array(changed, np.intp) if len(changed) < len(self.feasible) // 4 else ALL)
 
     def _work_out(self, rows: Rows) -> None:
         plugins, demand = self._plugins, self._demand
+        feasible = demand.mask[rows]
         if self._filters:
-            self.fits[rows] = plugins.fit.passes(demand, rows, plugins.nodes.state.requested)
-        score: NDArray[np.int64] = self._images[rows]
+            feasible = feasible & plugins.fit.passes(demand, rows, plugins.nodes.state.requested)
+        ranked: NDArray[np.float64] = np.zeros(len(feasible))
         if self._fit_weight:
-            score = score + self._fit_weight * plugins.fit.score(demand, rows)
+            ranked += self._fit_weight * plugins.fit.score(demand, rows)
         if self._balanced_weight:
-            score = score + self._balanced_weight * plugins.balanced.score(demand, rows)
-        self.score[rows] = score
+            ranked += self._balanced_weight * plugins.balanced.score(demand, rows)
+        ranked *= plugins.nodes.count
+        ranked += self._level[rows]
+        self.feasible[rows] = feasible
+        self.ranked[rows] = np.where(feasible, ranked, NOWHERE)

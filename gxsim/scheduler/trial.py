@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from gxsim.scheduler.demand import Demand, Situation
-from gxsim.scheduler.ledger import Ledger, Tally
-from gxsim.scheduler.plugins.pod_topology_spread import Spread
+from gxsim.scheduler.ledger import Ledger
 from gxsim.scheduler.registry import Plugins
 from gxsim.scheduler.status import Refusal
 
@@ -20,7 +19,6 @@ class Trial:
         self._ledger = ledger
         self._demand = demand
         self._node = node
-        self._counts = [part for part in demand.prepared.values() if isinstance(part, Tally | Spread)]
         self._requested = self._state.requested.copy()
         self._supposed: dict[int, int] = {}  # pod → +1 or −1
 
@@ -48,7 +46,7 @@ class Trial:
         template = self._state.pod_template[pod]
         self._requested[self._node] += sign * self._state.template_requests[template]
         signature = self._ledger.signature_of(int(template))
-        for counts in self._counts:
+        for counts in self._demand.counts:
             counts.suppose(signature, self._node, sign)
         total = self._supposed.pop(pod, 0) + sign
         if total:
@@ -63,14 +61,3 @@ def fits_beside(plugins: Plugins, ledger: Ledger, demand: Demand, node: int, oth
     refusal = trial.refusal()
     trial.undo()
     return refusal is None
-
-
-def least_requested(plugins: Plugins, priority: int) -> np.ndarray:
-    """(nodes, resources) what is requested by pods of at least *priority*: what removing all others would leave."""
-    state = plugins.nodes.state
-    priorities = np.array([t.priority for t in state.templates])
-    bound = np.flatnonzero((state.pod_node >= 0) & state.pod_exists & (state.pod_phase <= 1))
-    kept = bound[priorities[state.pod_template[bound]] >= priority]
-    requested = np.zeros_like(state.requested)
-    np.add.at(requested, state.pod_node[kept], state.template_requests[state.pod_template[kept]])
-    return requested

@@ -3,10 +3,9 @@
 import re
 from typing import Any
 
-from gxsim.api.admission import admit
-from gxsim.api.context import AdmissionContext, context_of, name_of
-from gxsim.api.defaulting import default
-from gxsim.api.quota import Quota, add_usage, quota_of, subtract_usage
+from gxsim.api.admission import Admission, admit
+from gxsim.api.context import context_of, name_of
+from gxsim.api.quota import add_usage, demands, quota_of, subtract_usage
 from gxsim.api.requests import Quantities, qos_class, read_resources
 from gxsim.validate.record import Check
 
@@ -32,7 +31,6 @@ _CLUSTER_OBJECTS: tuple[Object, ...] = (
         "overhead": {"podFixed": {"cpu": "250m", "memory": "160Mi"}},
     },
 )
-_BLANK = AdmissionContext()
 
 
 def is_sequence(document: Any) -> bool:
@@ -40,38 +38,53 @@ def is_sequence(document: Any) -> bool:
     return isinstance(document, dict) and {"setup", "steps", "namespace"} <= document.keys()
 
 
+def has_limit_range(document: Any) -> bool:
+    """Whether a scenario starts in a namespace that holds a LimitRange."""
+    return any(item.get("kind") == "LimitRange" for item in document["setup"])
+
+
 def replay_sequence(document: Any) -> list[Check]:
-    """Return one check per step: the verdict, the message as a set of complaints, what was admitted, what is used."""
+    """Return one check per step: the verdict with its message, what was admitted, what is used afterwards."""
     namespace = document["namespace"]
-    setup = [default(_placed(item, namespace), _BLANK) for item in (*_CLUSTER_OBJECTS, *document["setup"])]
-    context = context_of(setup)
+    setup = [_placed(item, namespace) for item in (*_CLUSTER_OBJECTS, *document["setup"])]
     quotas = [quota_of(item) for item in setup if item["kind"] == "ResourceQuota"]
+    context = context_of(setup)
     used = {name: read_resources(amounts) for name, amounts in (document.get("initialUsed") or {}).items()}
     stored: dict[tuple[str, str], Object] = {}
     checks: list[Check] = []
     for position, step in enumerate(document["steps"]):
         if step["op"] == "create":
             admission = admit(_placed(step["object"], namespace), context, quotas=quotas, used=used)
-            item = admission.stored
-            refusal = admission.refusal
-            found = {"allowed": refusal is None, "message": _complaints(refusal.message if refusal else "")}
-            wanted = {"allowed": step["allowed"], "message": _complaints(step.get("message", ""))}
-            if refusal is None:
+            found, wanted = _outcome(admission, step)
+            if admission.refusal is None:
+                item = admission.stored
                 stored[item["kind"], name_of(item)] = item
-                used = add_usage(quotas, used, item)
-                found["admitted"] = _admitted(item)
-                wanted["admitted"] = step.get("admitted", found["admitted"])
+                used = add_usage(used, demands(quotas, item))
         else:
             gone = stored.pop((step["kind"], step["name"]), None)
-            used = subtract_usage(quotas, used, gone) if gone else used
-            found, wanted = {"found": gone is not None}, {"found": step["httpStatus"] == 200}
+            used = subtract_usage(used, demands(quotas, gone)) if gone else used
+            found, wanted = {"exists": gone is not None}, {"exists": step["httpStatus"] == 200}
         recorded = {name: read_resources(amounts) for name, amounts in step.get("used", {}).items()}
-        found["used"], wanted["used"] = _values(used, quotas), _values(recorded, quotas)
-        differing = [key for key in wanted if found.get(key) != wanted[key]]
-        detail = "; ".join(f"{key}: got {found.get(key)}, recorded {wanted[key]}" for key in differing)
-        name = f"{document.get('id', namespace)} step {position}"
-        checks.append(Check(name=name, agreed=not differing, detail=detail))
+        found["used"], wanted["used"] = _values(used), _values(recorded)
+        checks.append(_check(f"{document.get('id', namespace)} step {position}", found, wanted))
     return checks
+
+
+def _outcome(admission: Admission, step: Object) -> tuple[Object, Object]:
+    """Return verdict, message and admitted object as gxsim has them and as they were recorded."""
+    refusal = admission.refusal
+    found = {"allowed": refusal is None, "message": _complaints(refusal.message if refusal else "")}
+    wanted = {"allowed": step["allowed"], "message": _complaints(step.get("message", ""))}
+    # The recorder noted the stored form of pods, claims and quotas only.
+    if refusal is None and "admitted" in step:
+        found["admitted"], wanted["admitted"] = _admitted(admission.stored), step["admitted"]
+    return found, wanted
+
+
+def _check(name: str, found: Object, wanted: Object) -> Check:
+    differing = [key for key in wanted if found.get(key) != wanted[key]]
+    detail = "; ".join(f"{key}: got {found.get(key)}, recorded {wanted[key]}" for key in differing)
+    return Check(name=name, agreed=not differing, detail=detail)
 
 
 def _placed(item: Object, namespace: str) -> Object:
@@ -84,12 +97,8 @@ def _complaints(message: str) -> tuple[str, frozenset[str]]:
     return subject, frozenset(re.sub(r"\]$", "", rest).split(", "))
 
 
-def _values(used: dict[str, Quantities], quotas: list[Quota]) -> dict[str, dict[str, Any]]:
-    bounded = {quota.name: quota.hard for quota in quotas}
-    return {
-        name: {resource: quantity.value for resource, quantity in amounts.items() if resource in bounded.get(name, {})}
-        for name, amounts in used.items()
-    }
+def _values(used: dict[str, Quantities]) -> dict[str, dict[str, Any]]:
+    return {name: {one: quantity.value for one, quantity in amounts.items()} for name, amounts in used.items()}
 
 
 def _admitted(item: Object) -> Object:

@@ -2,16 +2,12 @@
 
 from typing import Any
 
-from gxsim.validate.admission_sequences import is_sequence, replay_sequence
+from gxsim.validate.admission_sequences import has_limit_range, is_sequence, replay_sequence
 from gxsim.validate.record import Family
 
 
 def _recognises(document: Any) -> bool:
-    return is_sequence(document) and not _has_limit_range(document)
-
-
-def _has_limit_range(document: Any) -> bool:
-    return any(item.get("kind") == "LimitRange" for item in document["setup"])
+    return is_sequence(document) and not has_limit_range(document)
 
 
 FAMILY = Family(name="quota", bound=1.0, recognises=_recognises, replay=replay_sequence)

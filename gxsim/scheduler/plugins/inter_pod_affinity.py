@@ -64,6 +64,7 @@ class Neighbours(Tally):
 
 class InterPodAffinity:
     name = "InterPodAffinity"
+    counts = True
 
     def __init__(self, nodes: NodeTable, ledger: Ledger, profile: Profile):
         self._nodes = nodes
@@ -85,6 +86,8 @@ class InterPodAffinity:
     def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None:
         neighbours: Neighbours = demand.prepared[self.name]
         terms = demand.template.pod_affinity.required
+        if neighbours.inert and not terms:
+            return None
         if not terms and not neighbours.unwanted and not neighbours.unwelcome:
             return None
         refused: dict[Refusal, NDArray[np.bool_]] = {}

@@ -13,6 +13,7 @@ _ANY = "0.0.0.0"
 
 class NodePorts:
     name = "NodePorts"
+    counts = True
 
     def __init__(self, nodes: NodeTable, ledger: Ledger):
         self._nodes = nodes

@@ -14,6 +14,7 @@ from gxsim.state import CPU, MEMORY, PODS, RESOURCES
 
 class NodeResourcesFit:
     name = "NodeResourcesFit"
+    counts = False
 
     def __init__(self, nodes: NodeTable, profile: Profile):
         self._state = nodes.state
@@ -37,10 +38,9 @@ class NodeResourcesFit:
     def passes(self, demand: Demand, rows: Rows, requested: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(rows,) True where everything asked for is free; what is not asked for may be overdrawn."""
         taken, offered = requested[rows], self._state.allocatable[rows]
-        taken = taken + demand.requests
         passing = np.full(len(taken), not demand.unknown)
         for resource in demand.wanted:
-            passing &= taken[:, resource] <= offered[:, resource]
+            passing &= taken[:, resource] <= offered[:, resource] - demand.requests[resource]
         return passing
 
     def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None:
@@ -107,5 +107,5 @@ def capacity_and_weights(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What the kernels divide by and weigh with: a resource that is not there has capacity 1 and weight 0."""
     weight = np.array(weights, np.float64)
-    capacity = np.maximum(allocatable, 1).astype(np.float64)
+    capacity = np.asfortranarray(np.maximum(allocatable, 1), np.float64)  # laid out as the state's columns are
     return capacity, weight if allocatable.all() else weight * (allocatable > 0)

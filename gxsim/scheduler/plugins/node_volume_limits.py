@@ -16,6 +16,7 @@ Attachment = tuple[str, str]  # driver, volume
 
 class NodeVolumeLimits:
     name = "NodeVolumeLimits"
+    counts = False
 
     def __init__(self, nodes: NodeTable):
         self._nodes = nodes

@@ -75,6 +75,7 @@ class Spread:
 
 class PodTopologySpread:
     name = "PodTopologySpread"
+    counts = True
 
     def __init__(self, nodes: NodeTable, ledger: Ledger, affinity: NodeAffinity, profile: Profile):
         self._nodes = nodes

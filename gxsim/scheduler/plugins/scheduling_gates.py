@@ -6,9 +6,7 @@ from gxsim.scheduler.status import UNRESOLVABLE, Refusal
 NAME = "SchedulingGates"
 
 
-def gated(template: PodTemplate) -> Refusal | None:
-    """Why the pod is kept out of the queue, if it is."""
-    if not template.scheduling_gates:
-        return None
+def gate(template: PodTemplate) -> Refusal:
+    """Why a gated pod is kept out of the queue."""
     reason = f"waiting for scheduling gates: [{' '.join(template.scheduling_gates)}]"
     return Refusal(NAME, UNRESOLVABLE, (reason,))

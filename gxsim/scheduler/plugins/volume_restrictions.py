@@ -45,6 +45,7 @@ class Conflicts(Tally):
 
 class VolumeRestrictions:
     name = "VolumeRestrictions"
+    counts = True
 
     def __init__(self, nodes: NodeTable, ledger: Ledger):
         self._nodes = nodes

@@ -1,0 +1,57 @@
+"""What verbs share: option types, and printing in the format that was asked for."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gxsim.report.grid import Grid
+
+
+class Format(str, Enum):
+    """How a table is printed."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+
+
+Files = Annotated[
+    list[Path],
+    typer.Option("--filename", "-f", help="Manifests: a file, a folder, or - for standard input. Repeatable."),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--node-shape", help="Nodes to add: count=4,cpu=16,memory=64Gi[,pods=110,storage=1T,zone=a,name=node]."),
+]
+Output = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+
+
+def show(renderable: Any) -> None:
+    """Print something rich can render; coloured on a terminal only."""
+    from rich.console import Console
+
+    Console(highlight=False).print(renderable, soft_wrap=False)
+
+
+def show_grids(grids: Iterable[Grid], document: dict[str, Any], output: Format) -> None:
+    """Print *grids* for people, or *document* for programs."""
+    if output is Format.json:
+        from gxsim.report.document import lines
+
+        typer.echo(lines(document))
+    elif output is Format.markdown:
+        from gxsim.report.markdown import markdown
+
+        typer.echo("\n\n".join(markdown(grid) for grid in grids))
+    else:
+        from gxsim.report.terminal import FittedGrid
+
+        for grid in grids:
+            show(FittedGrid(grid, most_rows=len(grid.rows)))

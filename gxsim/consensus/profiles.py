@@ -1,0 +1,57 @@
+"""How real consensus groups are set: etcd's defaults, K3s, Fabric's etcdraft, and what a model changes."""
+
+from dataclasses import dataclass, replace
+
+from gxsim.consensus.voter import Rules
+from gxsim.model.model import ConsensusGroup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Timers and costs of one implementation.
+
+    ``persist_s`` is one synchronous write of the log. ``leader_writes_first``: the leader's own write precedes the
+    sending (Fabric), else both go on at once (etcd). ``stale_streams``: the first message between two members after
+    one of them restarted is lost unless it comes from or goes to a leader.
+    """
+
+    tick_s: float
+    election_ticks: int = 10
+    heartbeat_ticks: int = 1
+    pre_vote: bool = True
+    check_quorum: bool = True
+    persist_s: float = 0.002
+    leader_writes_first: bool = False
+    stale_streams: bool = False
+
+    def rules(self, voters: int) -> Rules:
+        return Rules(
+            voters=voters,
+            election_ticks=self.election_ticks,
+            heartbeat_ticks=self.heartbeat_ticks,
+            pre_vote=self.pre_vote,
+            check_quorum=self.check_quorum,
+        )
+
+    @property
+    def election_timeout_s(self) -> float:
+        """The least election timeout; the longest is just under twice this."""
+        return self.tick_s * self.election_ticks
+
+
+PROFILES = {
+    # etcd 3.5 and later: --heartbeat-interval 100, --election-timeout 1000, PreVote on by default
+    "etcd": Profile(tick_s=0.1),
+    # K3s sets both in pkg/etcd/etcd.go for new and joining members
+    "k3s": Profile(tick_s=0.5),
+    # sampleconfig/configtx.yaml TickInterval, ElectionTick, HeartbeatTick; node.go writes the log before it sends
+    "fabric": Profile(tick_s=0.5, leader_writes_first=True, stale_streams=True),
+}
+
+
+def profile_of(group: ConsensusGroup) -> Profile:
+    """The group's profile, with its own heartbeat interval where the model gives one."""
+    profile = PROFILES[group.protocol]
+    if group.heartbeat_s is None:
+        return profile
+    return replace(profile, tick_s=group.heartbeat_s / profile.heartbeat_ticks)
