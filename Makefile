@@ -28,7 +28,7 @@ swarm: $(READY)  ## 10 000 random clusters and fault schedules
 	GXSIM_SWARM_SEEDS=10000 $(BIN)/python -m pytest tests/test_swarm.py -n auto
 
 docs: $(READY)  ## write what is generated from the code
-	$(BIN)/python -m tests.generate_docs
+	$(BIN)/python docs/generate.py
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gxsim needs Python 3.11 or newer; set PYTHON=")'

@@ -14,6 +14,7 @@ from gxsim.api.pod_defaults import canonical, default_claim_spec, default_pod, d
 Object = dict[str, Any]
 
 
+_GENERATION = {"deprecated.daemonset.template.generation": "1"}
 JOB_LABELS = ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name")
 
 
@@ -53,6 +54,7 @@ def _daemon_set(item: Object) -> None:
     if strategy["type"] == "RollingUpdate":
         _fill_all(strategy.setdefault("rollingUpdate", {}), {"maxUnavailable": 1, "maxSurge": 0})
     spec.setdefault("revisionHistoryLimit", 10)
+    item["metadata"]["annotations"] = _GENERATION | (item["metadata"].get("annotations") or {})
 
 
 def _replica_set(item: Object) -> None:
@@ -178,6 +180,7 @@ def _namespace(item: Object) -> None:
 
 def _network_policy(item: Object) -> None:
     spec = item["spec"]
+    spec.setdefault("podSelector", {})
     if not spec.get("policyTypes"):
         spec["policyTypes"] = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
     for rule in (*(spec.get("ingress") or ()), *(spec.get("egress") or ())):

@@ -14,10 +14,9 @@ from gxsim.units import format_quantity, read_quantity
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 # 0 means unset for these: they are plain integers in Go.
 _PROBE_DEFAULTS = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
-_POD_SPEC_DEFAULTS: dict[str, Any] = {
+_POD_SPEC_DEFAULTS = {
     "restartPolicy": "Always",
     "dnsPolicy": "ClusterFirst",
-    "terminationGracePeriodSeconds": 30,
     "schedulerName": "default-scheduler",
 }
 _FILE_MODE = 0o644
@@ -48,9 +47,12 @@ def default_pod_spec(spec: dict[str, Any]) -> None:
     """Fill in the spec of a Pod or of a pod template."""
     for field, value in _POD_SPEC_DEFAULTS.items():
         fill(spec, field, value)
-    fill(spec, "securityContext", {})
-    if spec.get("serviceAccountName"):
-        spec["serviceAccount"] = spec["serviceAccountName"]
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("securityContext", {})
+    # The deprecated spelling follows the current one, or stands in for it.
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        spec |= {"serviceAccountName": account, "serviceAccount": account}
     for container in containers(spec):
         _default_container(container)
     for volume in spec.get("volumes") or ():
@@ -61,8 +63,11 @@ def default_pod_spec(spec: dict[str, Any]) -> None:
 
 
 def fill(target: dict[str, Any], field: str, value: Any) -> None:
-    """Set a field that is missing or empty, as Go's zero values cannot be told apart from absence."""
-    if target.get(field) in (None, "", 0) and target.get(field) is not False:
+    """Set a field whose Go type has no pointer: its zero value is the same as its absence.
+
+    Fields behind a pointer, where 0 and false are values, take ``setdefault``.
+    """
+    if not target.get(field):
         target[field] = value
 
 
@@ -122,7 +127,7 @@ def _default_field_source(source: dict[str, Any]) -> None:
     if source.get("fieldRef"):
         fill(source["fieldRef"], "apiVersion", "v1")
     if source.get("resourceFieldRef"):
-        source["resourceFieldRef"].setdefault("divisor", "0")
+        source["resourceFieldRef"]["divisor"] = str(source["resourceFieldRef"].get("divisor", "0"))
 
 
 def _default_volume(volume: dict[str, Any]) -> None:
@@ -132,12 +137,14 @@ def _default_volume(volume: dict[str, Any]) -> None:
         for field, value in defaults.items():
             if volume.get(kind) is not None:
                 volume[kind].setdefault(field, value)
+    if (volume.get("emptyDir") or {}).get("sizeLimit") is not None:
+        volume["emptyDir"]["sizeLimit"] = str(volume["emptyDir"]["sizeLimit"])
     sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
     for source in sources:
         for item in (source.get("downwardAPI") or {}).get("items") or ():
             _default_field_source(item)
         if source.get("serviceAccountToken"):
-            fill(source["serviceAccountToken"], "expirationSeconds", 3600)
+            source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
     template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
     if template:
         default_claim_spec(template["spec"])

@@ -171,8 +171,9 @@ class Group:
         yield from self._become(member, *tick(voter, next(self._timeouts), ticks))
 
     def _count_ticks(self, member: int) -> None:
-        """Tell a voter of the quiet ticks before a message."""
-        ticks = self._ticks_until(member, self.now_s) - self._ticked[member]
+        """Tell a voter of the quiet ticks before a message; one that is due at this very instant comes after it."""
+        passed = self._ticks_until(member, self.now_s) - self._ticked[member]
+        ticks = min(passed, self.voters[member].due_ticks - 1)
         if ticks > 0:
             self._ticked[member] += ticks
             self.voters[member], _ = tick(self.voters[member], 0, ticks)

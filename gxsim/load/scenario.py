@@ -72,6 +72,11 @@ def scenario_names() -> list[str]:
     return sorted(f"gx/{file.stem}" for file in bundled().glob("*.yaml"))
 
 
+def questions() -> dict[str, str]:
+    """The question of each bundled scenario by its name; nothing that a scenario refers to is read."""
+    return {name: _read(find_scenario(name), "Scenario", {}).question for name in scenario_names()}
+
+
 def _read(path: Path, kind: str, digests: dict[str, str]) -> Any:
     document = read_one(path, digests)
     check_header(document, kind)

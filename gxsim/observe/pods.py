@@ -28,7 +28,7 @@ COLUMNS = (
 def pod_fates(state: ClusterState, timeline: Timeline) -> Table:
     """One row per pod that stopped answering during the run, with the pod that took its place.
 
-    *lost*, *noticed* (no longer Ready), *evicted* (deleted), *serving* (it or its successor runs and is Ready) are times;
+    *lost*, *noticed* (no longer Ready), *evicted* (deleted), *serving* (it or its successor is Ready) are times;
     *without* is how long nobody answered in its place, up to the horizon.
     """
     serving = timeline.changes("pod_serving")

@@ -41,7 +41,7 @@ def document(result: Result) -> dict[str, Any]:
 
 def text(result: Result) -> str:
     """The document as JSON text, one table column per line."""
-    return _lines(document(result)) + "\n"
+    return lines(document(result)) + "\n"
 
 
 def plain(value: Any) -> Any:
@@ -69,13 +69,13 @@ def _place(one: Any) -> tuple[str, str, str]:
     return one.kind, one.name, one.source
 
 
-def _lines(value: Any, depth: int = 0) -> str:
+def lines(value: Any, depth: int = 0) -> str:
     """JSON that can be read and compared: mappings are opened, lists of scalars stay on one line."""
     pad, end = "  " * (depth + 1), "  " * depth
     if isinstance(value, dict) and value:
-        inner = ",\n".join(f"{pad}{json.dumps(key)}: {_lines(one, depth + 1)}" for key, one in value.items())
+        inner = ",\n".join(f"{pad}{json.dumps(key)}: {lines(one, depth + 1)}" for key, one in value.items())
         return f"{{\n{inner}\n{end}}}"
     if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
-        inner = ",\n".join(f"{pad}{_lines(one, depth + 1)}" for one in value)
+        inner = ",\n".join(f"{pad}{lines(one, depth + 1)}" for one in value)
         return f"[\n{inner}\n{end}]"
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -39,6 +39,14 @@ def write(result: Result, folder: str | Path, *, page: bool = True) -> list[Path
     return written
 
 
+def summary(written: list[Path], folder: Path) -> str:
+    """Where the files of a run are, in one line."""
+    inside = [path.relative_to(folder).as_posix() for path in written]
+    tables = [name for name in inside if name.startswith(f"{TABLES}/")]
+    named = [name for name in inside if name not in tables]
+    return f"{folder}/ ({', '.join(named)}, {TABLES}/ with {len(tables)} CSV files)"
+
+
 def tidy(table: Table) -> str:
     """The table as CSV: one row per observation, base units, an empty field for what does not exist."""
     text = io.StringIO()

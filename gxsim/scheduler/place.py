@@ -1,6 +1,8 @@
 """Placing many pods, one after the other."""
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -26,9 +28,25 @@ def place(
     if pods is None:
         pods = np.flatnonzero(state.pod_active & (state.pod_node == PENDING)).tolist()
     decisions = []
-    for pod in sorted_queue(state, pods):
-        decision = framework.decide(pod)
-        if decision.scheduled:
-            framework.bind(pod, decision.node)
-        decisions.append(decision)
+    with _collector_paused():
+        for pod in sorted_queue(state, pods):
+            decision = framework.decide(pod)
+            if decision.scheduled:
+                framework.bind(pod, decision.node)
+            decisions.append(decision)
     return decisions
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No cycles are made while placing, and looking for some among all decisions costs a fifth of the time.
+
+    Measured in benchmarks/test_placement.py at 5 000 nodes and 150 000 pods.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

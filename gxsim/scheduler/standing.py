@@ -47,12 +47,10 @@ class Standing:
         feasible = demand.mask[rows]
         if self._filters:
             feasible = feasible & plugins.fit.passes(demand, rows, plugins.nodes.state.requested)
-        ranked: NDArray[np.float64] = np.zeros(len(feasible))
+        ranked: NDArray[np.float64] | float = 0.0
         if self._fit_weight:
-            ranked += self._fit_weight * plugins.fit.score(demand, rows)
+            ranked = plugins.fit.score(demand, rows) * (self._fit_weight * plugins.nodes.count)
         if self._balanced_weight:
-            ranked += self._balanced_weight * plugins.balanced.score(demand, rows)
-        ranked *= plugins.nodes.count
-        ranked += self._level[rows]
+            ranked = ranked + plugins.balanced.score(demand, rows) * (self._balanced_weight * plugins.nodes.count)
         self.feasible[rows] = feasible
-        self.ranked[rows] = np.where(feasible, ranked, NOWHERE)
+        self.ranked[rows] = np.where(feasible, ranked + self._level[rows], NOWHERE)

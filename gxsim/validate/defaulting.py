@@ -19,14 +19,11 @@ _NOT_MODELLED = re.compile(
     r"""^(
         status(\..*)?                                                       # reported, not asked for
         | metadata\.(creationTimestamp|uid|resourceVersion|generation|managedFields|selfLink|finalizers)
-        | metadata\.annotations                                             # only where none was sent
-        | metadata\.annotations\.deprecated\.daemonset\.template\.generation
         | spec\.finalizers                                                  # of a Namespace
         | spec\.(clusterIP|clusterIPs|ipFamilies|ipFamilyPolicy|healthCheckNodePort)(\[\d+\])?
         | spec\.ports\[\d+\]\.nodePort
         | spec\.(dataSource\.apiGroup|dataSourceRef)                        # two spellings of one reference
         | spec\.volumeClaimTemplates\[\d+\]\.status
-        | spec\.jobTemplate\.metadata                                       # {} where none was sent
     )$""",
     re.VERBOSE,
 )
@@ -113,7 +110,7 @@ def _without_token(value: Any) -> Any:
 
 
 def _differences(found: Any, returned: Any, sent: Any, path: str) -> Iterator[str]:
-    """Yield where two objects differ; a zero value that was sent may be dropped, as Go's omitempty does."""
+    """Yield where two objects differ; Go drops zero values that were sent, and adds empty metadata."""
     if _NOT_MODELLED.match(path) or (isinstance(returned, str) and _MASKED.search(returned)):
         return
     if isinstance(found, dict) and isinstance(returned, dict):
@@ -121,6 +118,8 @@ def _differences(found: Any, returned: Any, sent: Any, path: str) -> Iterator[st
         for key in sorted(found.keys() | returned.keys()):
             place = f"{path}.{key}" if path else key
             if key not in returned and not found[key] and before.get(key) == found[key]:
+                continue
+            if key == "metadata" and returned.get(key) == {} and key not in found:
                 continue
             yield from _differences(found.get(key), returned.get(key), before.get(key), place)
     elif isinstance(found, list) and isinstance(returned, list) and len(found) == len(returned):

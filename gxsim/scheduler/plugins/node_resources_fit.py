@@ -37,10 +37,13 @@ class NodeResourcesFit:
 
     def passes(self, demand: Demand, rows: Rows, requested: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(rows,) True where everything asked for is free; what is not asked for may be overdrawn."""
-        taken, offered = requested[rows], self._state.allocatable[rows]
-        passing = np.full(len(taken), not demand.unknown)
+        passing = None
         for resource in demand.wanted:
-            passing &= taken[:, resource] <= offered[:, resource] - demand.requests[resource]
+            free = self._state.allocatable[:, resource][rows] - requested[:, resource][rows]
+            enough = free >= demand.requests[resource]
+            passing = enough if passing is None else passing & enough
+        if passing is None or demand.unknown:
+            return np.full(len(self._state.node_exists[rows]), not demand.unknown)
         return passing
 
     def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None:
