@@ -20,7 +20,8 @@ HEAD = """# Scenario, Model and Placement files
 Written by `make docs` from the dataclasses that read these files; do not edit.
 
 Each file is one YAML or JSON document: `apiVersion: gxsim/v1alpha1`, `kind`, `metadata.name` and `spec`. An unknown
-field is an error. Durations read `250ms`, `5m`, `2h`; amounts are Kubernetes quantities. Paths are relative to the file.
+field is an error. Durations read `250ms`, `5m`, `2h`; amounts are Kubernetes quantities. Paths are relative to the
+file.
 """
 PLAIN = {str: "text", int: "number", float: "number", bool: "true or false", Any: "anything"}
 UNITS = {"duration": "duration", "bytes": "quantity", "cpu": "cpu quantity"}
@@ -30,7 +31,7 @@ def reference() -> str:
     """The whole page."""
     parts, seen = [HEAD], set()
     for kind in (Scenario, Model, Placement):
-        parts.append(f"## {kind.__name__}\n\n{inspect.cleandoc(kind.__doc__ or "")}\n")
+        parts.append(f"## {kind.__name__}\n\n{prose(kind)}\n")
         waiting = [kind]
         while waiting:
             noun = waiting.pop(0)
@@ -38,11 +39,15 @@ def reference() -> str:
                 continue
             seen.add(noun)
             if noun is not kind:
-                parts.append(f"### {noun.__name__}\n\n{inspect.cleandoc(noun.__doc__ or "")}\n")
+                parts.append(f"### {noun.__name__}\n\n{prose(noun)}\n")
             parts.append(table(noun))
             waiting += [n for n in nested(noun) if not hasattr(n, "parse")]
     parts.append(measures())
     return "\n".join(parts)
+
+
+def prose(noun: type) -> str:
+    return inspect.cleandoc(noun.__doc__ or "")
 
 
 def table(noun: type) -> str:

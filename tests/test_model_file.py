@@ -209,7 +209,8 @@ def test_regions_are_those_of_the_nodes(model: Model, case: Case) -> None:
 def test_every_pod_timing_is_the_first_to_match_some_pod(model: Model, state: ClusterState) -> None:
     first = set()
     for template in state.templates:
-        first.add(next(i for i, t in enumerate(model.pod_timings) if t.selects(template.namespace, template.labels)))
+        of = (template.namespace, template.labels, template.annotations)
+        first.add(next(i for i, timing in enumerate(model.pod_timings) if timing.selects(*of)))
     assert first == set(range(len(model.pod_timings)))
 
 

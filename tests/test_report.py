@@ -63,7 +63,14 @@ def shop() -> Cluster:
             for name, labels in (("web", {"app": "web"}), ("db", {"app": "db"}), ("one", {"app": "db", "x": "y"}))
         ),
         claims=tuple(
-            Claim(namespace="shop", name=f"data-db-{i}", storage_class="local", size_bytes=GIB, volume=f"pv-{i}", bound=True)
+            Claim(
+                namespace="shop",
+                name=f"data-db-{i}",
+                storage_class="local",
+                size_bytes=GIB,
+                volume=f"pv-{i}",
+                bound=True,
+            )
             for i in range(3)
         ),
         volumes=tuple(
@@ -143,7 +150,13 @@ def result_of(*expected: str) -> Result:
         ),
         backups=(
             Backup(
-                name="dump", namespace="shop", workload="db*", every_s=86400, keep=3, restore_s=(600, 900), source="here"
+                name="dump",
+                namespace="shop",
+                workload="db*",
+                every_s=86400,
+                keep=3,
+                restore_s=(600, 900),
+                source="here",
             ),
         ),
     )

@@ -8,7 +8,7 @@ from gxsim.api import limit_range, quota
 from gxsim.api.context import AdmissionContext, name_of, namespace_of
 from gxsim.api.decoding import undecodable
 from gxsim.api.defaulting import default
-from gxsim.api.kinds import KINDS
+from gxsim.api.kinds import kind_of
 from gxsim.api.quota import Quota, Used
 from gxsim.api.validation import violations
 from gxsim.api.violations import Violation
@@ -58,7 +58,7 @@ def admit(
 
 def invalid_refusal(item: Mapping[str, Any], found: Sequence[Violation]) -> Refusal:
     """Return the 422 that lists these violations."""
-    kind = KINDS.get(str(item.get("kind")))
+    kind = kind_of(item)
     texts = list(dict.fromkeys(f"{violation.path}: {violation.message}" for violation in found))
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     subject = f'{kind.qualified_name if kind else item.get("kind")} "{name_of(item)}"'
@@ -70,7 +70,7 @@ def _bad_request(found: Sequence[Violation]) -> Refusal:
 
 
 def _forbidden(item: Mapping[str, Any], why: str) -> Refusal:
-    kind = KINDS.get(str(item.get("kind")))
+    kind = kind_of(item)
     plural = kind.qualified_plural if kind else str(item.get("kind"))
     return Refusal(status=FORBIDDEN, message=f'{plural} "{name_of(item)}" is forbidden: {why}')
 

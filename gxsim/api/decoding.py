@@ -3,12 +3,13 @@
 import base64
 import binascii
 import difflib
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from gxsim.api.kinds import KINDS
+from gxsim.api.kinds import kind_of
 from gxsim.api.schema import structs
 from gxsim.api.violations import UNDECODABLE, Violation
 from gxsim.units import read_quantity
@@ -20,13 +21,14 @@ _GO_TYPES = {"intOrString": "intstr.IntOrString", "time": "v1.Time", "base64": "
 _BOUNDS = {"int32": 2**31, "int64": 2**63}
 
 
-def undecodable(obj: Mapping[str, Any]) -> list[Violation]:
+def undecodable(obj: Mapping[str, Any], repeated: Sequence[str] = ()) -> list[Violation]:
     """Return why an API server cannot read this document into the kind it claims; empty if it can.
 
-    Kinds gxsim does not know are not judged. As in the real decoder, the first wrong type hides everything after
-    it, and unknown fields are reported together, only if all else could be read.
+    *repeated* are the fields the text gives twice (``read_json``), as a dict no longer shows them. Kinds gxsim does
+    not know are not judged. As in the real decoder, the first wrong type hides everything after it, and unknown and
+    repeated fields are reported together, only if all else could be read.
     """
-    kind = KINDS.get(str(obj.get("kind")))
+    kind = kind_of(obj)
     if kind is None:
         return []
     version = str(obj.get("apiVersion") or "")
@@ -39,6 +41,7 @@ def undecodable(obj: Mapping[str, Any]) -> list[Violation]:
     fatal = [problem for problem in found if problem.reason == UNDECODABLE]
     if fatal:
         return [Violation(fatal[0].path, prefix + fatal[0].message, UNDECODABLE)]
+    found += [Violation(field, f'duplicate field "{field}"', "") for field in repeated]
     if not found:
         return []
     told = ", ".join(problem.message for problem in found)
@@ -100,7 +103,7 @@ def _scalar_problems(value: Any, kind: str, path: str, place: str) -> Iterator[V
         if not isinstance(value, str):
             yield _mismatch(value, kind, path, place)
         elif not _is_base64(value):
-            yield Violation(path, "illegal base64 data at input byte 0", UNDECODABLE)
+            yield Violation(path, f"illegal base64 data at input byte {_first_illegal(value)}", UNDECODABLE)
     elif kind in _BOUNDS:
         if not number or not -_BOUNDS[kind] <= value < _BOUNDS[kind]:
             yield _mismatch(value, kind, path, place)
@@ -130,6 +133,39 @@ def _is_base64(text: str) -> bool:
     except binascii.Error:
         return False
     return True
+
+
+def _first_illegal(text: str) -> int:
+    """Return where Go's decoder stops: at the first foreign character, else where the last full group ends."""
+    foreign = re.search(r"[^A-Za-z0-9+/=\r\n]", text)
+    return foreign.start() if foreign else len(text) - len(text) % 4
+
+
+def read_json(text: str) -> tuple[Any, list[str]]:
+    """Return the value of a JSON text, and the paths of fields it gives more than once.
+
+    Raises ``ValueError`` where it is not JSON.
+    """
+    repeated: list[str] = []
+    return _plain(json.loads(text, object_pairs_hook=_Pairs), "", repeated), repeated
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The fields of one JSON object as they stand in the text."""
+
+
+def _plain(value: Any, path: str, repeated: list[str]) -> Any:
+    if isinstance(value, _Pairs):
+        fields: dict[str, Any] = {}
+        for key, inner in value:
+            place = _join(path, key)
+            if key in fields:
+                repeated.append(place)
+            fields[key] = _plain(inner, place, repeated)
+        return fields
+    if isinstance(value, list):
+        return [_plain(inner, f"{path}[{index}]", repeated) for index, inner in enumerate(value)]
+    return value
 
 
 def _mismatch(value: Any, kind: str, path: str, place: str) -> Violation:

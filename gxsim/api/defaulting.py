@@ -4,42 +4,52 @@ from typing import Any
 
 from gxsim.api.context import AdmissionContext
 from gxsim.api.kind_defaults import KIND_DEFAULTS
-from gxsim.api.kinds import KINDS
+from gxsim.api.kinds import kind_of
 from gxsim.api.mutation import mutate
 
 # Maps whose values are strings: a null there is the empty string, elsewhere it means "not given".
 _STRING_MAPS = frozenset({"annotations", "data", "labels", "matchLabels", "nodeSelector", "parameters"})
-_WITH_SPEC = frozenset(KIND_DEFAULTS) - {
-    "ClusterRoleBinding",
-    "PriorityClass",
-    "RoleBinding",
-    "Secret",
-    "StorageClass",
-}
+_WITHOUT_SPEC = frozenset(
+    {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "PriorityClass",
+        "Role",
+        "RoleBinding",
+        "RuntimeClass",
+        "Secret",
+        "ServiceAccount",
+        "StorageClass",
+    }
+)
 
 
 def default(obj: dict[str, Any], context: AdmissionContext) -> dict[str, Any]:
-    """Return *obj* as the API server completes it on creation; kinds not in ``KINDS`` come back unchanged.
+    """Return *obj* as the API server completes it on creation; kinds gxsim does not know come back as they are.
 
     Nothing is judged here. A class that does not exist stays unresolved, an invalid value stays as it is;
     ``ValueError`` only where a quantity cannot be read at all.
     """
     item = default_fields(obj)
-    mutate(item, context)
+    if kind_of(item) is not None:
+        mutate(item, context)
     return item
 
 
 def default_fields(obj: dict[str, Any]) -> dict[str, Any]:
     """Return *obj* with the defaults of its kind, without what admission plugins add when it is created."""
     item: dict[str, Any] = _copy(obj, string_map=False)
-    kind = str(item.get("kind"))
+    kind = kind_of(item)
+    if kind is None:
+        return item
     metadata = item.setdefault("metadata", {})
-    if kind in KINDS and KINDS[kind].namespaced and not metadata.get("namespace"):
+    if kind.namespaced and not metadata.get("namespace"):
         metadata["namespace"] = "default"
-    if kind in _WITH_SPEC:
+    if kind.name not in _WITHOUT_SPEC:
         item.setdefault("spec", {})
-    if kind in KIND_DEFAULTS:
-        KIND_DEFAULTS[kind](item)
+    if kind.name in KIND_DEFAULTS:
+        KIND_DEFAULTS[kind.name](item)
     return item
 
 

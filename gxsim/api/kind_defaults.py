@@ -94,12 +94,12 @@ def _job_selector(item: Object) -> None:
 
     An object from a file has no uid yet: it gets one derived from its name, the same in every run.
     """
-    name, metadata = name_of(item), item["metadata"]
-    uid = metadata.get("uid") or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace_of(item)}/jobs/{name}"))
+    name, metadata, template = name_of(item), item["metadata"], item["spec"]["template"]
+    stated = (template.get("metadata") or {}).get("labels") or {}
+    derived = uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace_of(item)}/jobs/{name}")
+    uid = metadata.get("uid") or stated.get(JOB_LABELS[0]) or str(derived)
     own = dict(zip(JOB_LABELS, (uid, name, uid, name), strict=True))
-    template = item["spec"]["template"]
-    stated = (template.get("metadata") or {}).get("labels")
-    template["metadata"] = (template.get("metadata") or {}) | {"labels": (stated or {}) | own}
+    template["metadata"] = (template.get("metadata") or {}) | {"labels": stated | own}
     # In Go the Job without labels shares the map of its template, and so gets these labels too.
     if stated:
         fill(metadata, "labels", stated | own)

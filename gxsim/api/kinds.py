@@ -1,6 +1,8 @@
 """The kinds an API server of Kubernetes 1.33/1.34 serves and gxsim reads: group, versions, plural, scope."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +70,20 @@ KINDS = {
         Kind("StorageClass", _STORAGE, "storageclasses", namespaced=False),
     )
 }
+
+# Groups that have handed their kinds on; what still names them is refused, not taken for a stranger.
+_FORMER_GROUPS = frozenset({"extensions"})
+
+
+def kind_of(item: Mapping[str, Any]) -> Kind | None:
+    """Return the kind of an object, whatever version it names.
+
+    ``None`` for kinds gxsim does not know, another group's kind of the same name included. An object that names no
+    ``apiVersion`` is taken at its word.
+    """
+    kind = KINDS.get(str(item.get("kind")))
+    version = item.get("apiVersion")
+    if kind is None or version is None:
+        return kind
+    group = str(version).rpartition("/")[0]
+    return kind if group == kind.group or group in _FORMER_GROUPS else None

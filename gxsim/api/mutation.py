@@ -91,20 +91,21 @@ def _runtime_class(spec: Object, context: AdmissionContext) -> None:
 
 
 def _match_label_keys(pod: Object) -> None:
-    """Write matchLabelKeys and mismatchLabelKeys into the selectors they refine, from the pod's own labels."""
+    """Write matchLabelKeys and mismatchLabelKeys into the selectors they refine, from the pod's own labels.
+
+    What stands there already is not repeated: a pod read from a running cluster has been through this.
+    """
     labels = (pod.get("metadata") or {}).get("labels") or {}
     for term in _selecting_terms(pod["spec"]):
-        if term.get("labelSelector") is None:
+        selector = term.get("labelSelector")
+        if selector is None:
             continue
-        added = [
-            {"key": key, "operator": operator, "values": [labels[key]]}
-            for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
-            for key in term.get(field) or ()
-            if key in labels
-        ]
-        if added:
-            selector = term["labelSelector"]
-            selector["matchExpressions"] = [*(selector.get("matchExpressions") or ()), *added]
+        for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+            for key in term.get(field) or ():
+                expressions = selector.get("matchExpressions") or []
+                if key in labels:
+                    added = {"key": key, "operator": operator, "values": [labels[key]]}
+                    selector["matchExpressions"] = expressions + [added] * (added not in expressions)
 
 
 def _selecting_terms(spec: Object) -> Iterator[Object]:

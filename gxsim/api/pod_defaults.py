@@ -4,7 +4,6 @@ These functions fill in the dict they are given: it is the private copy ``defaul
 """
 
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -91,17 +90,17 @@ def _default_container(container: dict[str, Any]) -> None:
     canonical(resources, "limits")
     for port in container.get("ports") or ():
         fill(port, "protocol", "TCP")
-    for probe in (container[name] for name in _PROBES if container.get(name)):
+    for probe in (container[name] for name in _PROBES if container.get(name) is not None):
         for field, value in _PROBE_DEFAULTS.items():
             fill(probe, field, value)
-        if probe.get("grpc"):
+        if probe.get("grpc") is not None:
             probe["grpc"].setdefault("service", "")
         _default_http_get(probe)
     for hook in (container.get("lifecycle") or {}).values():
         if isinstance(hook, dict):
             _default_http_get(hook)
-    for source in _field_sources(container):
-        _default_field_source(source)
+    for variable in container.get("env") or ():
+        _default_field_source(variable.get("valueFrom") or {})
 
 
 def _is_latest(image: str) -> bool:
@@ -112,15 +111,9 @@ def _is_latest(image: str) -> bool:
 
 
 def _default_http_get(handler: dict[str, Any]) -> None:
-    if handler.get("httpGet"):
+    if handler.get("httpGet") is not None:
         fill(handler["httpGet"], "path", "/")
         fill(handler["httpGet"], "scheme", "HTTP")
-
-
-def _field_sources(container: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for variable in container.get("env") or ():
-        if variable.get("valueFrom"):
-            yield variable["valueFrom"]
 
 
 def _default_field_source(source: dict[str, Any]) -> None:

@@ -10,12 +10,13 @@ from fractions import Fraction
 from typing import Any
 
 from gxsim.api.context import name_of
-from gxsim.api.kinds import KINDS
+from gxsim.api.kinds import kind_of
 from gxsim.api.requests import (
     Quantities,
     add,
     containers,
     in_units,
+    is_extended,
     is_pod_level,
     pod_quantities,
     qos_class,
@@ -61,18 +62,19 @@ def charge(item: Object) -> dict[str, int]:
 
 def charged(item: Object) -> Quantities:
     """Return what a quota without scopes would count for this object, under every name it can go by."""
-    kind = str(item.get("kind"))
-    known = KINDS.get(kind)
-    counted: Quantities = {f"count/{known.qualified_plural}": _ONE} if known else {}
-    if kind in _PLAIN_COUNTS and known:
-        counted[known.plural] = _ONE
+    kind = kind_of(item)
+    if kind is None:
+        return {}
+    counted: Quantities = {f"count/{kind.qualified_plural}": _ONE}
+    if kind.name in _PLAIN_COUNTS:
+        counted[kind.plural] = _ONE
     spec = item.get("spec") or {}
-    if kind == "Pod":
+    if kind.name == "Pod":
         counted["pods"] = _ONE
         counted |= _compute(pod_quantities(spec, "requests"), pod_quantities(spec, "limits"))
-    elif kind == "PersistentVolumeClaim":
+    elif kind.name == "PersistentVolumeClaim":
         counted |= _storage(item)
-    elif kind == "Service":
+    elif kind.name == "Service":
         counted |= _service(spec)
     return counted
 
@@ -145,7 +147,7 @@ def _compute(requests: Quantities, limits: Quantities) -> Quantities:
     for name, value in requests.items():
         if name in _NATIVE or name.startswith("hugepages-"):
             counted |= {name: value, f"requests.{name}": value}
-        elif "/" in name:
+        elif is_extended(name):
             counted[f"requests.{name}"] = value
     return counted | {f"limits.{name}": value for name, value in limits.items() if name in _NATIVE}
 

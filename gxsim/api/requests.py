@@ -91,6 +91,11 @@ def is_pod_level(resource: str) -> bool:
     return resource in ("cpu", "memory") or resource.startswith("hugepages-")
 
 
+def is_extended(resource: str) -> bool:
+    """Whether a resource is a device plug-in's: fully qualified and not Kubernetes' own."""
+    return "/" in resource and "kubernetes.io/" not in resource and not resource.startswith("requests.")
+
+
 def _container_sum(pod_spec: Mapping[str, Any], ask: Callable[[Mapping[str, Any]], Quantities]) -> Quantities:
     """Combine what *ask* says of each container, by the order in which they run.
 

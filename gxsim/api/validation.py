@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gxsim.api.decoding import undecodable
+from gxsim.api.kinds import kind_of
 from gxsim.api.rules.batch import cron_job_violations, job_violations
 from gxsim.api.rules.metadata import metadata_violations
 from gxsim.api.rules.network import ingress_violations, network_policy_violations
@@ -65,6 +66,9 @@ def violations(obj: Mapping[str, Any]) -> list[Violation]:
     undecoded = undecodable(obj)
     if undecoded:
         return undecoded
-    rules = _RULES.get(str(obj.get("kind")))
+    kind = kind_of(obj)
+    if kind is None:
+        return []
+    rules = _RULES.get(kind.name)
     found = list(metadata_violations(obj))
     return found if rules is None else [*found, *rules(obj)]

@@ -19,7 +19,8 @@ BAD_INPUT, OWN_FAULT = 2, 70  # 70 is EX_SOFTWARE of sysexits.h
 app = typer.Typer(
     name="gxsim",
     help="A flight simulator for a Kubernetes cluster: placement, failure and recovery from plain manifests.",
-    epilog="Exit codes: 0 good; 1 an expectation, a placement or a bound failed; 2 wrong usage or input; 70 gxsim's own fault.",
+    epilog="Exit codes: 0 good; 1 an expectation, a placement or a bound failed; 2 wrong usage or input; "
+    "70 gxsim's own fault.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,7 +50,9 @@ def main() -> None:
     try:
         app()
     except InvariantError as error:
-        typer.echo(f"error: {error}\nThis is a fault of gxsim {gxsim.__version__}; please report it with the input.", err=True)
+        typer.echo(
+            f"error: {error}\nThis is a fault of gxsim {gxsim.__version__}; please report it with the input.", err=True
+        )
         sys.exit(OWN_FAULT)
     except GxsimError as error:
         typer.echo(f"error: {error}", err=True)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gxsim.errors import ScenarioError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gxsim.report.grid import Grid
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a table is printed."""
 
     table = "table"
@@ -28,9 +31,21 @@ Files = Annotated[
 ]
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--node-shape", help="Nodes to add: count=4,cpu=16,memory=64Gi[,pods=110,storage=1T,zone=a,name=node]."),
+    typer.Option(
+        "--node-shape",
+        help="Nodes to add, such as count=4,cpu=16,memory=64Gi. Also: pods, storage, zone, name. Repeatable.",
+    ),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+
+
+@contextmanager
+def blamed_on(file: str) -> Iterator[None]:
+    """Name *file* in errors that turn up only when it is run."""
+    try:
+        yield
+    except ScenarioError as error:
+        raise ScenarioError(f"{file}: {error.path}", error.problem) from None
 
 
 def show(renderable: Any) -> None:

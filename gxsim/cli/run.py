@@ -1,15 +1,23 @@
 """``gxsim run``: one scenario from its start to its horizon."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from gxsim.study.result import Result
+
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a bundled one such as gx/node-loss.")],
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario file, or the name of a bundled one such as gx/node-loss.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for report.html, result.json and tables/ [default: out/NAME].")
+        Path | None,
+        typer.Option("--out", help="Folder for report.html, result.json and tables/; out/NAME if not given."),
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Whether to draw the page report.html.")] = True,
     as_json: Annotated[
@@ -22,18 +30,24 @@ def run(
 
     Exits with 1 if an expectation of the scenario fails.
     """
-    from gxsim.cli.output import show
+    from gxsim.cli.output import blamed_on
     from gxsim.cli.progress import progress_of
     from gxsim.load.scenario import load
     from gxsim.report import files
     from gxsim.study.simulate import simulate
 
     case = load(scenario)
-    with progress_of(case.scenario.name, case.scenario.horizon_s) as told:
+    with blamed_on(scenario), progress_of(case.scenario.name, case.scenario.horizon_s) as told:
         result = simulate(case, seed=seed, progress=told)
-    if out is not None or not as_json:
-        folder = out or Path("out", case.scenario.name)
-        written = files.write(result, folder, page=report)
+    folder = out if out is not None or as_json else Path("out", case.scenario.name)
+    written = files.write(result, folder, page=report) if folder is not None else []
+    _say(result, as_json=as_json, quiet=quiet)
+    if folder is not None and not (as_json or quiet):
+        typer.echo(f"Written: {files.summary(written, folder)}")
+    raise typer.Exit(0 if result.passed else 1)
+
+
+def _say(result: Result, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         from gxsim.report.document import text
 
@@ -43,8 +57,7 @@ def run(
 
         typer.echo(verdict(result))
     else:
+        from gxsim.cli.output import show
         from gxsim.report.terminal import story
 
         show(story(result))
-        typer.echo(f"Written: {files.summary(written, folder)}")
-    raise typer.Exit(0 if result.passed else 1)

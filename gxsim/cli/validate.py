@@ -15,10 +15,10 @@ def validate(
     Exits with 1 if a family of recordings agrees less than its bound.
     """
     from gxsim.cli.output import Format, show_grids
-    from gxsim.report.agreement import agreement_document, agreement_grid
+    from gxsim.report.agreement import agreement_grid
     from gxsim.validate import validate as replay
 
     agreement = replay(paths)
     output = Format.json if as_json else Format.table
-    show_grids([agreement_grid(agreement)], agreement_document(agreement), output)
-    raise typer.Exit(0 if all(family.good for family in agreement) else 1)
+    show_grids([agreement_grid(agreement)], agreement.as_dict(), output)
+    raise typer.Exit(0 if agreement.good else 1)

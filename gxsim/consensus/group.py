@@ -139,8 +139,7 @@ class Group:
             return False
         leader = self.voters[self.leader]
         reached = [
-            v.id == leader.id
-            or (self.alive[v.id] and self.linked[leader.id][v.id] and self.linked[v.id][leader.id])
+            v.id == leader.id or (self.alive[v.id] and self.linked[leader.id][v.id] and self.linked[v.id][leader.id])
             for v in self.voters
             if v.term <= leader.term
         ]
@@ -229,5 +228,3 @@ class Group:
 def symmetric(delay_s: float, voters: int) -> NDArray:
     """(voters, voters) equal delays between different voters."""
     return delay_s * (1.0 - np.eye(voters))
-
-

@@ -5,8 +5,9 @@ nothing: the caller counts ticks and offers the election timeout that is used if
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from gxsim.consensus.log import Log
 from gxsim.consensus.messages import (
@@ -49,8 +50,7 @@ class Rules:
         return self.voters // 2 + 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(NamedTuple):
     """What a leader knows of one voter; ``heard`` is since the last check of the quorum."""
 
     match: int = 0
@@ -58,9 +58,11 @@ class Progress:
     heard: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voter:
-    """One member. Ticks are counted since the last reset; ``timeout`` is this voter's drawn election timeout."""
+class Voter(NamedTuple):
+    """One member. Ticks are counted since the last reset; ``timeout`` is this voter's drawn election timeout.
+
+    A tuple, because each message makes a new one, and that costs a fifth of a frozen dataclass's replacement.
+    """
 
     id: int
     rules: Rules
@@ -116,8 +118,8 @@ def tick(voter: Voter, timeout: int, ticks: int = 1) -> Outcome:
     if voter.role is Role.LEADER:
         return _tick_leader(voter, elapsed, voter.since_heartbeat + ticks, timeout)
     if elapsed < voter.timeout:
-        return replace(voter, elapsed=elapsed), ()
-    return campaign(replace(voter, elapsed=0), timeout)
+        return voter._replace(elapsed=elapsed), ()
+    return campaign(voter._replace(elapsed=0), timeout)
 
 
 def step(voter: Voter, message: Message, timeout: int) -> Outcome:
@@ -139,9 +141,7 @@ def campaign(voter: Voter, timeout: int) -> Outcome:
         return voter, ()
     if not voter.rules.pre_vote:
         return _stand(voter, timeout)
-    voter = replace(
-        voter, role=Role.PRE_CANDIDATE, leader=NOBODY, granted=frozenset((voter.id,)), refused=frozenset()
-    )
+    voter = voter._replace(role=Role.PRE_CANDIDATE, leader=NOBODY, granted=frozenset((voter.id,)), refused=frozenset())
     if voter.rules.quorum == 1:
         return _stand(voter, timeout)
     return voter, _to_others(voter, PreVote, voter.term + 1, voter.log.last_term, voter.log.last_index)
@@ -151,14 +151,13 @@ def propose(voter: Voter, count: int = 1) -> Outcome:
     """Append *count* entries at a leader; anybody else drops them."""
     if voter.role is not Role.LEADER:
         return voter, ()
-    voter = replace(voter, log=voter.log.append(voter.term, count))
+    voter = voter._replace(log=voter.log.append(voter.term, count))
     return _replicate(_advance_commit(_acknowledge(voter, voter.id, voter.log.last_index)))
 
 
 def follow(voter: Voter, term: int, leader: int, timeout: int) -> Voter:
     """The voter as a follower in *term* with a fresh election timeout; a new term forgets the vote."""
-    return replace(
-        voter,
+    return voter._replace(
         term=term,
         vote=voter.vote if term == voter.term else NOBODY,
         role=Role.FOLLOWER,
@@ -177,8 +176,7 @@ def follow(voter: Voter, term: int, leader: int, timeout: int) -> Voter:
 
 def _stand(voter: Voter, timeout: int) -> Outcome:
     """Enter the next term as a candidate and ask everybody for the vote."""
-    voter = replace(
-        follow(voter, voter.term + 1, NOBODY, timeout),
+    voter = follow(voter, voter.term + 1, NOBODY, timeout)._replace(
         vote=voter.id,
         role=Role.CANDIDATE,
         granted=frozenset((voter.id,)),
@@ -195,9 +193,7 @@ def _lead(voter: Voter, timeout: int) -> Outcome:
         Progress(match=last if i == voter.id else 0, next=last + 1, heard=i == voter.id)
         for i in range(voter.rules.voters)
     )
-    voter = replace(
-        follow(voter, voter.term, voter.id, timeout), vote=voter.id, role=Role.LEADER, progress=progress
-    )
+    voter = follow(voter, voter.term, voter.id, timeout)._replace(vote=voter.id, role=Role.LEADER, progress=progress)
     return propose(voter)
 
 
@@ -210,7 +206,7 @@ def _on_request(voter: Voter, message: PreVote | Vote, timeout: int) -> Outcome:
     response = VoteResponse if real else PreVoteResponse
     term = message.term if granted else voter.term
     if granted and real:
-        voter = replace(voter, elapsed=0, vote=message.sender)
+        voter = voter._replace(elapsed=0, vote=message.sender)
     return voter, (response(voter.id, message.sender, term, granted),)
 
 
@@ -221,12 +217,12 @@ def _on_response(voter: Voter, message: PreVoteResponse | VoteResponse, timeout:
         return voter, ()
     if message.sender not in voter.granted | voter.refused:
         if message.granted:
-            voter = replace(voter, granted=voter.granted | {message.sender})
+            voter = voter._replace(granted=voter.granted | {message.sender})
         else:
-            voter = replace(voter, refused=voter.refused | {message.sender})
+            voter = voter._replace(refused=voter.refused | {message.sender})
     if len(voter.granted) >= voter.rules.quorum:
         return _stand(voter, timeout) if asked is Role.PRE_CANDIDATE else _lead(voter, timeout)
-    if len(voter.refused) >= voter.rules.quorum:
+    if len(voter.refused) > voter.rules.voters - voter.rules.quorum:
         return follow(voter, voter.term, NOBODY, timeout), ()
     return voter, ()
 
@@ -258,13 +254,13 @@ def _on_append(voter: Voter, message: Append, timeout: int) -> Outcome:
         return voter, (refusal,)
     last = message.runs[-1][1] if message.runs else message.previous_index
     log = log.spliced(message.previous_index, message.runs)
-    voter = replace(voter, log=log, commit=max(voter.commit, min(message.commit, last)))
+    voter = voter._replace(log=log, commit=max(voter.commit, min(message.commit, last)))
     return voter, (AppendResponse(voter.id, message.sender, voter.term, max(last, voter.commit), True),)
 
 
 def _on_heartbeat(voter: Voter, message: Heartbeat, timeout: int) -> Outcome:
     voter = _heed(voter, message, timeout)
-    voter = replace(voter, commit=max(voter.commit, message.commit))
+    voter = voter._replace(commit=max(voter.commit, message.commit))
     return voter, (HeartbeatResponse(voter.id, message.sender, voter.term),)
 
 
@@ -275,7 +271,7 @@ def _on_append_response(voter: Voter, message: AppendResponse, timeout: int) -> 
     if not message.accepted:
         agreed = voter.log.last_before(message.index, message.hint_term)
         known = voter.progress[message.sender]
-        voter = _with_progress(voter, message.sender, replace(known, heard=True, next=max(known.match, agreed) + 1))
+        voter = _with_progress(voter, message.sender, known._replace(heard=True, next=max(known.match, agreed) + 1))
         return _replicate(voter, only=message.sender)
     advanced = _advance_commit(_acknowledge(voter, message.sender, message.index))
     return _replicate(advanced) if advanced.commit > voter.commit else (advanced, ())
@@ -287,7 +283,7 @@ def _on_heartbeat_response(voter: Voter, message: HeartbeatResponse, timeout: in
         return voter, ()
     known = voter.progress[message.sender]
     if not known.heard:
-        voter = _with_progress(voter, message.sender, replace(known, heard=True))
+        voter = _with_progress(voter, message.sender, known._replace(heard=True))
     if known.match < voter.log.last_index:
         return _replicate(voter, only=message.sender)
     return voter, ()
@@ -296,7 +292,7 @@ def _on_heartbeat_response(voter: Voter, message: HeartbeatResponse, timeout: in
 def _heed(voter: Voter, message: Message, timeout: int) -> Voter:
     """The voter as follower of the sender, which leads this term; only a change of role draws a new timeout."""
     if voter.role is Role.FOLLOWER:
-        return replace(voter, elapsed=0, leader=message.sender)
+        return voter._replace(elapsed=0, leader=message.sender)
     return follow(voter, message.term, message.sender, timeout)
 
 
@@ -307,11 +303,11 @@ def _tick_leader(voter: Voter, elapsed: int, since_heartbeat: int, timeout: int)
         if voter.rules.check_quorum:
             if sum(p.heard for p in voter.progress) < voter.rules.quorum:
                 return follow(voter, voter.term, NOBODY, timeout), ()
-            progress = tuple(replace(p, heard=i == voter.id) for i, p in enumerate(voter.progress))
-            voter = replace(voter, progress=progress)
+            progress = tuple(p._replace(heard=i == voter.id) for i, p in enumerate(voter.progress))
+            voter = voter._replace(progress=progress)
     if since_heartbeat < voter.rules.heartbeat_ticks:
-        return replace(voter, elapsed=elapsed, since_heartbeat=since_heartbeat), ()
-    voter = replace(voter, elapsed=elapsed, since_heartbeat=0)
+        return voter._replace(elapsed=elapsed, since_heartbeat=since_heartbeat), ()
+    voter = voter._replace(elapsed=elapsed, since_heartbeat=0)
     beats = (Heartbeat(voter.id, to, voter.term, min(p.match, voter.commit)) for to, p in _others(voter))
     return voter, tuple(beats)
 
@@ -327,10 +323,8 @@ def _replicate(voter: Voter, only: int | None = None) -> Outcome:
             Append(voter.id, to, voter.term, previous, log.term_at(previous), log.after(previous), voter.commit)
         )
     reached = {message.to for message in sent}
-    progress = tuple(
-        replace(p, next=log.last_index + 1) if i in reached else p for i, p in enumerate(voter.progress)
-    )
-    return replace(voter, progress=progress), tuple(sent)
+    progress = tuple(p._replace(next=log.last_index + 1) if i in reached else p for i, p in enumerate(voter.progress))
+    return voter._replace(progress=progress), tuple(sent)
 
 
 def _acknowledge(voter: Voter, sender: int, index: int) -> Voter:
@@ -344,12 +338,12 @@ def _advance_commit(voter: Voter) -> Voter:
     matches = sorted((p.match for p in voter.progress), reverse=True)
     index = matches[voter.rules.quorum - 1]
     if index > voter.commit and voter.log.term_at(index) == voter.term:
-        return replace(voter, commit=index)
+        return voter._replace(commit=index)
     return voter
 
 
 def _with_progress(voter: Voter, of: int, known: Progress) -> Voter:
-    return replace(voter, progress=(*voter.progress[:of], known, *voter.progress[of + 1 :]))
+    return voter._replace(progress=(*voter.progress[:of], known, *voter.progress[of + 1 :]))
 
 
 def _others(voter: Voter) -> Sequence[tuple[int, Progress]]:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from gxsim.controllers.informer import TOLERANCE_S, Log
+from gxsim.model.cluster import Claim
 from gxsim.model.pod import PodTemplate
 from gxsim.state import NO_OWNER, PHASE_RUNNING, ClusterState
 from gxsim.units import cpu_milli, format_quantity, whole
@@ -49,26 +50,36 @@ class Admission:
         """Create a pod and return its row; raises Refused when a quota is spent."""
         self._follow(state, now)
         wanted = self._charge(state.template(template), template)
-        for quota, hard in sorted(self.quotas.get(template.namespace, {}).items()):
-            used = self.used[template.namespace]
+        self._check(f'pods "{name}"', template.namespace, wanted, self.used[template.namespace])
+        return state.create(name, template, now=now, owner=owner, ordinal=ordinal)
+
+    def create_claim(self, state: ClusterState, claim: Claim) -> None:
+        """Create a claim; raises Refused when a quota is spent."""
+        what, used = f'persistentvolumeclaims "{claim.name}"', _claims_used(state, claim.namespace)
+        self._check(what, claim.namespace, _claim_charge(claim), used)
+        state.put_claim(claim)
+
+    def _check(self, what: str, namespace: str, wanted: Amounts, used: Amounts) -> None:
+        for quota, hard in sorted(self.quotas.get(namespace, {}).items()):
             over = sorted(r for r in hard if r in wanted and used[r] + wanted[r] > hard[r])
             if over:
                 columns = ({r: wanted[r] for r in over}, {r: used[r] for r in over}, {r: hard[r] for r in over})
                 asked, before, limited = (",".join(f"{r}={_spelt(r, part[r])}" for r in over) for part in columns)
                 problem = f"exceeded quota: {quota}, requested: {asked}, used: {before}, limited: {limited}"
-                raise Refused(f'pods "{name}" is forbidden: {problem}')
-        return state.create(name, template, now=now, owner=owner, ordinal=ordinal)
+                raise Refused(f"{what} is forbidden: {problem}")
 
     def _follow(self, state: ClusterState, now: float) -> None:
         """Charge pods that are new, and no longer those that are over, gone, or stuck in their termination."""
         for pod in self._pods.news(state.touched):
-            exists = bool(state.pod_exists[pod] and state.pod_phase[pod] <= PHASE_RUNNING)
-            if exists and state.pod_terminating[pod] and pod in self._counted:
-                self._stuck_s[pod] = self._release_s(state, pod)
-            elif exists and not state.pod_terminating[pod] and pod not in self._counted:
+            self._stuck_s.pop(pod, None)
+            if not (state.pod_exists[pod] and state.pod_phase[pod] <= PHASE_RUNNING):
+                self._count(state, pod, -1)
+            elif not state.pod_terminating[pod]:
                 self._count(state, pod, 1)
-            elif not exists:
-                self._stuck_s.pop(pod, None)
+            elif (release_s := self._release_s(state, pod)) > now + TOLERANCE_S:
+                self._count(state, pod, 1)  # also a pod that is first seen here, in its termination
+                self._stuck_s[pod] = release_s
+            else:
                 self._count(state, pod, -1)
         for pod in [p for p, release_s in self._stuck_s.items() if release_s <= now + TOLERANCE_S]:
             del self._stuck_s[pod]
@@ -111,6 +122,25 @@ def _charge(template: PodTemplate) -> Amounts:
     for name, amount in template.limits.items():
         charge[f"limits.{name}"] = amount
     return charge
+
+
+def _claim_charge(claim: Claim) -> Amounts:
+    """What a quota counts for one claim, in all and in its storage class."""
+    charge = {"persistentvolumeclaims": 1, "count/persistentvolumeclaims": 1, "requests.storage": claim.size_bytes}
+    if claim.storage_class:
+        in_class = f"{claim.storage_class}.storageclass.storage.k8s.io"
+        charge |= {f"{in_class}/persistentvolumeclaims": 1, f"{in_class}/requests.storage": claim.size_bytes}
+    return charge
+
+
+def _claims_used(state: ClusterState, namespace: str) -> Amounts:
+    """What the claims of *namespace* use; computed when asked, as claims are created rarely."""
+    total: Amounts = defaultdict(int)
+    for claim in state.claims.values():
+        if claim.namespace == namespace:
+            for resource, amount in _claim_charge(claim).items():
+                total[resource] += amount
+    return total
 
 
 def _amount(resource: str, written: object) -> int:

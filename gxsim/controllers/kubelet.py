@@ -249,7 +249,7 @@ ACTIONS = {
 
 def _timing(template: PodTemplate, parameters: Parameters, pod_timings: Sequence[PodTiming]) -> Timing:
     """What the first matching PodTiming says, and the kubelet's own durations where it is silent."""
-    given = next((t for t in pod_timings if t.selects(template.namespace, template.labels)), PodTiming())
+    given = next((t for t in pod_timings if t.selects(template.namespace, template.labels, template.annotations)), PodTiming())
 
     def probes(name: str) -> tuple[Probe, ...]:
         return tuple(probe for c in template.containers if (probe := getattr(c, name)) is not None)

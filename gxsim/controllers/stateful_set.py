@@ -72,8 +72,8 @@ class StatefulSet:
         held = state.owners[owner]
         name = f"{held.name}-{ordinal}"
         template = self.templates.of(held, owner, ordinal)
-        put_claims(state, held, ordinal)
         try:
+            put_claims(state, held, ordinal, self.admission)
             self.admission.create_pod(state, name, template, now=now, owner=owner, ordinal=ordinal)
         except Refused as refusal:
             message = f"create Pod {name} in StatefulSet {held.name} failed error: {refusal}"
@@ -150,8 +150,8 @@ def _ordinal_template(held: Owner, ordinal: int) -> PodTemplate:
     )
 
 
-def put_claims(state: ClusterState, held: Owner, ordinal: int) -> None:
-    """Create the claims of one ordinal that do not exist; they outlive the pod."""
+def put_claims(state: ClusterState, held: Owner, ordinal: int, admission: Admission) -> None:
+    """Create the claims of one ordinal that do not exist; they outlive the pod. Raises Refused by a quota."""
     default = next((s.name for s in state.cluster.storage_classes if s.default), None)
     for template in held.workload.claim_templates:
         claim = Claim(
@@ -163,4 +163,4 @@ def put_claims(state: ClusterState, held: Owner, ordinal: int) -> None:
             selector=template.selector,
         )
         if claim.key not in state.claims:
-            state.put_claim(claim)
+            admission.create_claim(state, claim)

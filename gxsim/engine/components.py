@@ -77,7 +77,7 @@ class Components:
         controllers, scheduler = self.processes.get(CONTROLLERS, ()), self.processes.get(SCHEDULER, ())
         return [self.kubelets, self.disruption, *controllers, *scheduler]
 
-    def fail(self, name: str) -> None:
+    def fail(self, name: str, now: float) -> None:
         """One more fault stops *name*; controllers and scheduler forget what they had in memory."""
         self.down[name] += 1
         self.processes.pop(name, None)

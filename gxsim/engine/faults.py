@@ -174,7 +174,7 @@ def _unstall_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
 
 
 def _stop_component(sim: "Simulation", fault: Fault, component: int) -> None:
-    sim.components.fail(COMPONENTS[component])
+    sim.components.fail(COMPONENTS[component], float(sim.env.now))
 
 
 def _start_component(sim: "Simulation", fault: Fault, component: int) -> None:
@@ -243,7 +243,7 @@ def injections(state: ClusterState, faults: Sequence[Fault]) -> list[Injection]:
         if name in names:
             raise ScenarioError(f"{path}.name", f"{name!r} is the name of faults[{names[name]}] already")
         names[name] = i
-        kind = _kind(fault, path)
+        kind = kind_of(fault, path)
         check_selector(state, fault.selector, f"{path}.selector")
         _check_mode(fault, path)
         named = replace(fault, name=name)
@@ -251,7 +251,8 @@ def injections(state: ClusterState, faults: Sequence[Fault]) -> list[Injection]:
     return result
 
 
-def _kind(fault: Fault, path: str) -> FaultKind:
+def kind_of(fault: Fault, path: str) -> FaultKind:
+    """The table's entry for *fault*; raises ScenarioError for an unknown kind or action."""
     action = ALIASES.get(fault.action, fault.action)
     kinds = sorted({kind for kind, _ in FAULTS})
     if fault.kind not in kinds:

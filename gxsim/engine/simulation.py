@@ -9,14 +9,16 @@ import simpy
 
 from gxsim.controllers.lease import Leases
 from gxsim.engine.components import Components
-from gxsim.engine.faults import injections
+from gxsim.engine.faults import injections, kind_of
 from gxsim.engine.phases import Phases, draw_phases
 from gxsim.errors import InvariantError
+from gxsim.model.cluster import Workload
 from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
 from gxsim.model.fault import Fault
+from gxsim.model.node import Taint
 from gxsim.rng import Streams
 from gxsim.scheduler.queue import Framework
-from gxsim.state import ClusterState
+from gxsim.state import ClusterState, Owner
 from gxsim.timeline import Timeline
 
 MOST_ROUNDS = 10_000  # of controllers within one settle, and of settles at one instant
@@ -57,6 +59,45 @@ class Simulation:
         )
         self.injections = injections(state, faults)
         self._wake = self.env.event()
+        self._taints: dict[tuple[int, Taint], float] = {}
+        self._node_revision = -1
+
+    # ---- what an operator or a test does ------------------------------------------------------------------------
+
+    def at(self, time_s: float, act: Callable[["Simulation"], None]) -> None:
+        """Do *act* once, at *time_s*."""
+        self.env.process(self._once(time_s, act))
+
+    def begin(self, fault: Fault, target: int) -> None:
+        """Let *fault* begin at one row, whenever its own times say."""
+        kind_of(fault, "fault").begin(self, fault, target)
+
+    def end(self, fault: Fault, target: int) -> None:
+        """Let *fault* end at one row."""
+        end = kind_of(fault, "fault").end
+        if end is not None:
+            end(self, fault, target)
+
+    def create(self, workload: Workload) -> int:
+        """Create a workload; its controller makes the pods."""
+        owner = Owner(
+            kind=workload.kind,
+            namespace=workload.namespace,
+            name=workload.name,
+            workload=workload,
+            template=workload.template,
+            replicas=workload.replicas,
+            created_s=float(self.env.now),
+        )
+        return self.state.own(owner)
+
+    def _once(self, time_s: float, act: Callable[["Simulation"], None]) -> Generator[Any, Any, None]:
+        """Wait until *time_s* and do *act* (process)."""
+        yield self.env.timeout(time_s - self.env.now)
+        act(self)
+        self.settle()
+
+    # ---- the clock ----------------------------------------------------------------------------------------------
 
     def run(self, until_s: float, progress: Callable[[float], None] | None = None) -> Timeline:
         """Run from 0 to *until_s*; *progress* is told the time now and then."""
@@ -84,10 +125,20 @@ class Simulation:
         if self.check:
             self.state.check()
         self.timeline.record(now, self.state)
-        for name, value in self.components.levels().items():
+        for name, value in {**self.components.levels(), **self._taint_levels()}.items():
             self.timeline.level(name, now, value)
         if not self._wake.triggered:
             self._wake.succeed()
+
+    def _taint_levels(self) -> dict[str, float]:
+        """``taint/<node>/<key>:<effect>``, 1 while the node carries it, as far as taints changed."""
+        if self.state.node_revision == self._node_revision:
+            return {}
+        self._node_revision = self.state.node_revision
+        held = {(node, taint) for node, taints in enumerate(self.state.taints) for taint in taints}
+        self._taints = {key: float(key in held) for key in sorted({*self._taints, *held})}
+        names = [node.name for node in self.state.nodes]
+        return {f"taint/{names[node]}/{taint.key}:{taint.effect}": on for (node, taint), on in self._taints.items()}
 
     def _heart(self) -> Generator[Any, Any, None]:
         """Sleep until a controller has something to do (process)."""

@@ -124,7 +124,6 @@ class Start:
         for ordinal in range(held.replicas):
             if ordinal in have:
                 continue
-            put_claims(self.state, held, ordinal)
             name = f"{held.name}-{ordinal}"
             nodes = self.places.pop((held.namespace, "Pod", name), [])
             pod = self._create(owner, name, ordinal)
@@ -159,6 +158,8 @@ class Start:
         elif held.kind == "DaemonSet":
             template = self.daemons.of(self.state, owner, ordinal)
         try:
+            if held.kind == "StatefulSet":
+                put_claims(self.state, held, ordinal, self.admission)
             return self.admission.create_pod(self.state, name, template, now=LONG_AGO_S, owner=owner, ordinal=ordinal)
         except Refused as refusal:
             name = f"{held.namespace}/{held.name}"

@@ -7,7 +7,6 @@ which is more than the rounding error for capacities below 2^46.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +49,8 @@ def requested_to_capacity_ratio(
 def broken_line(at: Ints, shape: Sequence[tuple[int, int]]) -> Ints:
     """The line through the points of *shape*, level outside them; integer division towards zero."""
     value = np.full(at.shape, shape[-1][1], np.int64)
-    for (x0, y0), (x1, y1) in reversed(list(pairwise(shape))):
+    for last in range(len(shape) - 1, 0, -1):
+        (x0, y0), (x1, y1) = shape[last - 1], shape[last]
         rise = (y1 - y0) * (at - x0)
         value = np.where(at <= x1, y0 + np.sign(rise) * (np.abs(rise) // (x1 - x0)), value)
     return np.where(at <= shape[0][0], shape[0][1], value)

@@ -16,7 +16,7 @@ def global_minimum(matching: NDArray[np.int64], eligible: NDArray[np.bool_], min
 
 def crowding(matching: NDArray[np.int64], domains: int, max_skew: int) -> NDArray[np.float64]:
     """``count · ln(domains + 2) + maxSkew − 1``: one constraint's part of a node's raw score."""
-    part = matching * math.log(domains + 2)
+    part: NDArray[np.float64] = matching * np.float64(math.log(domains + 2))
     if max_skew != 1:
         part += max_skew - 1
     return part

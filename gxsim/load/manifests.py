@@ -68,11 +68,11 @@ def _stored(document: Document, context: AdmissionContext) -> Object:
     stored = default(obj, context)
     _refuse(document, violations(stored))
     if stored["kind"] in WORKLOADS:
-        _admit_template(stored, context)
+        admit_template(stored, context)
     return stored
 
 
-def _admit_template(workload: Object, context: AdmissionContext) -> None:
+def admit_template(workload: Object, context: AdmissionContext) -> None:
     spec = workload["spec"]
     run = spec["jobTemplate"]["spec"] if workload["kind"] == "CronJob" else spec
     template = run.get("template") or {}

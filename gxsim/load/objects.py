@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from gxsim.api.kinds import KINDS, kind_of
 from gxsim.load.pods import amounts, owner_reference, pod, pod_template
 from gxsim.load.selectors import equal_labels, label_selector, node_selector
 from gxsim.model.cluster import (
@@ -251,7 +252,7 @@ def cluster(objects: Iterable[Object | tuple[Object, str]], digests: Mapping[str
         kind, metadata = obj["kind"], obj.get("metadata") or {}
         if kind == "Namespace":
             namespaces[metadata["name"]] = metadata.get("labels") or {}
-        elif kind in READERS:
+        elif kind in READERS and (kind not in KINDS or kind_of(obj)):
             field, read = READERS[kind]
             fields[field].append(read(obj, source))
         elif kind not in NAMED_ONLY:

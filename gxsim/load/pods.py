@@ -67,7 +67,9 @@ def pod_template(namespace: str, metadata: Object, spec: Object) -> PodTemplate:
         pod_affinity=_pod_affinity(namespace, affinity.get("podAffinity")),
         pod_anti_affinity=_pod_affinity(namespace, affinity.get("podAntiAffinity")),
         tolerations=tuple(_toleration(t) for t in spec.get("tolerations") or ()),
-        topology_spread_constraints=tuple(_spread(c) for c in spec.get("topologySpreadConstraints") or ()),
+        topology_spread_constraints=tuple(
+            topology_spread_constraint(c) for c in spec.get("topologySpreadConstraints") or ()
+        ),
         priority=spec.get("priority") or 0,
         priority_class_name=spec.get("priorityClassName") or "",
         preemption_policy=spec.get("preemptionPolicy") or "PreemptLowerPriority",
@@ -175,7 +177,8 @@ def _affinity_term(namespace: str, term: Object, weight: int = 0) -> PodAffinity
     )
 
 
-def _spread(constraint: Object) -> TopologySpreadConstraint:
+def topology_spread_constraint(constraint: Object) -> TopologySpreadConstraint:
+    """One constraint as it stands; ``matchLabelKeys`` is left to the scheduler."""
     return TopologySpreadConstraint(
         topology_key=constraint["topologyKey"],
         max_skew=constraint["maxSkew"],

@@ -78,11 +78,12 @@ class PodTiming:
 
     namespaces: tuple[str, ...] = spec((), doc="Namespaces meant; none: all")
     labels: Mapping[str, str] = spec(doc="Labels the pod must carry; none: every pod", factory=dict)
+    annotations: Mapping[str, str] = spec(doc="Annotations the pod must carry", factory=dict)
     start_s: float | None = spec(None, doc="From binding to running containers", ge=0)
     ready_s: float | None = spec(None, doc="From running to an application that answers; inf: never")
     stop_s: float | None = spec(None, doc="From the deletion to the end of the containers", ge=0)
 
-    def selects(self, namespace: str, labels: Mapping[str, str]) -> bool:
+    def selects(self, namespace: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> bool:
         if self.namespaces and namespace not in self.namespaces:
             return False
-        return self.labels.items() <= labels.items()
+        return self.labels.items() <= labels.items() and self.annotations.items() <= annotations.items()

@@ -171,15 +171,98 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """What a workload's volumes grow by, each; *retention* cuts off what is older."""
+    """What a workload's volumes grow by, each; *retention* cuts off what is older.
+
+    Entries of one name grow alike: the same ledger lies on every orderer and every peer.
+    """
 
     name: str = spec(doc="What grows")
     namespace: str = spec(doc="Namespace of the workload")
     workload: str = spec(doc="Name of the workload; shell patterns are allowed")
     ordinal: int | None = spec(None, doc="The only pod of a StatefulSet whose volume grows; absent: each", ge=0)
     per_day_bytes: tuple[int, int] = spec(doc="Lowest and highest growth per day", ge=0)
+    per_write_bytes: tuple[int, int] | None = spec(
+        None, doc="Lowest and highest growth per write of the request paths, for a forecast from the traffic", ge=0
+    )
+    each: str = spec(
+        "volume",
+        doc="What the growth is of: the volume, or every container whose logs it holds",
+        choices=("volume", "container"),
+    )
+    per_month: tuple[float, float] = spec(
+        (0.0, 0.0), doc="Lowest and highest growth of the rate itself; 0.02 is 2 %", gt=-1
+    )
+    level_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest amount that is there besides, and stays", ge=0)
+    age_s: float = spec(0.0, doc="How long it has grown when the clock starts", ge=0)
+    retention_s: float | None = spec(None, doc="How long data is kept; absent: for ever", gt=0)
+    purge_every_s: float = spec(86400.0, doc="How often data that is too old is removed", gt=0)
+    source: str = spec(doc="Where the value comes from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostGrowth:
+    """What lies on a node's disk outside volumes: images, container logs, etcd, the system. Every entry counts."""
+
+    name: str = spec(doc="What it is")
+    node_selector: Mapping[str, str] = spec(doc="Labels of the nodes; none: every node", factory=dict)
+    each: str = spec(
+        "node", doc="What the amounts are of: the node, or each of its containers", choices=("node", "container")
+    )
+    level_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest amount that is there", ge=0)
+    per_day_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest growth per day", ge=0)
     retention_s: float | None = spec(None, doc="How long data is kept; absent: for ever", gt=0)
     source: str = spec(doc="Where the value comes from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """How a workload keeps its data: what a crash costs, and who else has it. The first entry that matches counts."""
+
+    name: str = spec(doc="Name of the variant, such as independent or streaming replica")
+    namespace: str = spec(doc="Namespace of the workload")
+    workload: str = spec(doc="Name of the workload; shell patterns are allowed")
+    in_force: bool = spec(True, doc="false: a variant to compare with, such as a planned replication")
+    persistence: str = spec(
+        "log", doc="log: acknowledged writes are in a log; snapshot: in the last copy only", choices=("log", "snapshot")
+    )
+    process_loss_s: tuple[float, float] = spec(
+        (0.0, 0.0), doc="Newest acknowledged writes that a killed process loses", ge=0
+    )
+    power_loss_s: tuple[float, float] = spec((0.0, 0.0), doc="Newest acknowledged writes that a lost host loses", ge=0)
+    recovery_s: tuple[float, float] = spec((0.0, 0.0), doc="From the start of the process until it answers again", ge=0)
+    replicas: int = spec(0, doc="Further copies of the data on other nodes: standbys, or members of a group", ge=0)
+    replica_lag_s: tuple[float, float] = spec((0.0, 0.0), doc="How far a replica is behind what was acknowledged", ge=0)
+    failover_s: tuple[float, float] | None = spec(
+        None, doc="Until a replica serves by itself; absent: nobody promotes it", ge=0
+    )
+    archive_lag_s: tuple[float, float] | None = spec(
+        None, doc="How far a log archived off the node is behind; absent: no archive", ge=0
+    )
+    restore_bytes_per_s: tuple[float, float] | None = spec(
+        None, name="restoreRate", doc="Bytes of data per second when a copy or a replica is brought back", gt=0
+    )
+    source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageStatement:
+    """A documented figure of storage, to hold against what follows from the rest of the model and the manifests."""
+
+    text: str = spec(doc="What is stated, in words")
+    figure: str = spec(
+        doc="growth: bytes per month; relativeGrowth: share of the level per month at the end of the first; claims: bytes "
+        "of volume claims; claimsShare: of the nodes' disks; nodeClaims: bytes of claims on a node; reach: seconds that "
+        "the kept copies reach back; restore: seconds; fits: bytes kept at most, all copies of a backup, or all that "
+        "retention leaves",
+        choices=("growth", "relativeGrowth", "claims", "claimsShare", "nodeClaims", "reach", "restore", "fits"),
+    )
+    namespaces: tuple[str, ...] = spec((), doc="Namespaces it speaks of; none: all")
+    workload: str = spec("*", doc="Name of the workloads it speaks of; shell patterns are allowed")
+    names: tuple[str, ...] = spec((), doc="Growth entries or backups it speaks of; none: all")
+    node: str = spec("", doc="The node it speaks of")
+    at_least: float | None = spec(None, doc="Lowest stated figure, in bytes, seconds or as a share")
+    at_most: float | None = spec(None, doc="Highest stated figure, in bytes, seconds or as a share")
+    source: str = spec(doc="Where it is stated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +275,10 @@ class Backup:
     every_s: float = spec(doc="Interval between copies", gt=0)
     keep: int = spec(doc="Copies that are kept", ge=1)
     restore_s: tuple[float, float] = spec(doc="Shortest and longest time to restore", ge=0)
+    size_ratio: tuple[float, float] = spec(
+        (1.0, 1.0), doc="Lowest and highest size of a copy over the size of the data", gt=0
+    )
+    copy_s: tuple[float, float] = spec((0.0, 0.0), doc="Shortest and longest time to make a copy", ge=0)
     replicated: bool = spec(False, doc="Whether other members hold the same data")
     off_node: bool = spec(False, doc="Whether a copy survives the loss of the volume's node")
     reserved_bytes: int | None = spec(None, doc="Space set aside for the copies; absent: none", gt=0)
@@ -228,6 +315,29 @@ class ScrapeJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Time series that Prometheus stores: so many for each of something the cluster has."""
+
+    job: str = spec(doc="Name of the job that scrapes them")
+    each: str = spec("target", doc="What has these series", choices=("target", "node", "pod", "container"))
+    targets: int = spec(1, doc="How many targets, where it is targets that have them", ge=1)
+    count: tuple[int, int] = spec(doc="Lowest and highest number of series of each", ge=0)
+    source: str = spec(doc="Where the value comes from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleStore:
+    """The volume of Prometheus: bytes per sample times samples per second times retention."""
+
+    namespace: str = spec(doc="Namespace of the workload")
+    workload: str = spec(doc="Name of the workload")
+    retention_s: float = spec(1_296_000.0, doc="How long samples are kept", gt=0)
+    sample_bytes: tuple[float, float] = spec((1.0, 2.0), doc="Lowest and highest size of a stored sample", gt=0)
+    series: tuple[Series, ...] = spec(doc="What is stored")
+    source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRoute:
     """Alertmanager: alerts with these labels go to this receiver; the first route that matches counts."""
 
@@ -247,6 +357,7 @@ class Monitoring:
     group_interval_s: float = spec(300.0, doc="Between notifications of a group that changed", gt=0)
     repeat_interval_s: float = spec(14400.0, doc="Between notifications of a group that did not", gt=0)
     routes: tuple[AlertRoute, ...] = spec((), doc="Who is told of what")
+    store: SampleStore | None = spec(None, doc="Where samples are stored")
     source: str = spec(doc="Where the values come from")
 
 
@@ -267,7 +378,10 @@ class Model:
     stations: tuple[Station, ...] = spec((), doc="What a visit costs at each step of a path")
     ledgers: tuple[Ledger, ...] = spec((), doc="The way of a write through the blockchain")
     growth: tuple[Growth, ...] = spec((), doc="How volumes grow")
+    host_growth: tuple[HostGrowth, ...] = spec((), doc="What lies on nodes' disks outside volumes")
     backups: tuple[Backup, ...] = spec((), doc="Copies and restores")
+    stores: tuple[Store, ...] = spec((), doc="What crashes cost, and who else has the data")
+    storage_statements: tuple[StorageStatement, ...] = spec((), doc="Documented figures to check")
     failure_rates: tuple[FailureRate, ...] = spec((), doc="How often things fail")
     monitoring: Monitoring | None = spec(None, doc="Periods of Prometheus and Alertmanager")
     alerts: tuple[AlertRule, ...] = spec((), doc="Alerting rules")

@@ -1,10 +1,13 @@
 """A scenario: which cluster, what goes wrong, for how long, and what is expected."""
 
+import re
 from dataclasses import dataclass
 
 from gxsim.model.expectation import Expectation
 from gxsim.model.fault import Fault
 from gxsim.model.fields import spec
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +25,13 @@ class Scenario:
     seed: int = spec(1, doc="Seed of every random stream", ge=0)
     faults: tuple[Fault, ...] = spec((), doc="What goes wrong, and when")
     expect: tuple[Expectation, ...] = spec((), doc="What must hold, such as 'quorum(orderers) == kept'")
+
+    def __post_init__(self) -> None:
+        if not _CLOCK.fullmatch(self.clock):
+            raise ValueError(f"clock: expected a time of day such as 09:30, got {self.clock!r}")
+
+    @property
+    def clock_s(self) -> int:
+        """Seconds from midnight to the start."""
+        hours, minutes, seconds = (int(part) for part in f"{self.clock}:00".split(":")[:3])
+        return 3600 * hours + 60 * minutes + seconds

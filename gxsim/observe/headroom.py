@@ -1,12 +1,18 @@
-"""Headroom with one node less: do the pods of each node fit on the others, by the scheduler's own rules?"""
+"""Headroom with nodes less: do the pods of lost nodes fit on the others, by the scheduler's own rules?"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
+from gxsim.model.node import Taint
 from gxsim.observe.nodes import capacity, volume_nodes
 from gxsim.observe.table import Table
-from gxsim.scheduler import Framework
-from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState
+from gxsim.scheduler import DEFAULT_PROFILE, Decision, Framework, Profile
+from gxsim.scheduler.plugins.priority_sort import sorted_queue
+from gxsim.state import CPU, MEMORY, NO_OWNER, ClusterState
 
+UNREACHABLE = "node.kubernetes.io/unreachable"
 COLUMNS = (
     "node_lost",
     "pods",
@@ -20,57 +26,127 @@ COLUMNS = (
 )
 
 
-def node_loss_headroom(state: ClusterState) -> Table:
-    """One row per node: what the scheduler does with its pods when that node is gone.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """A cluster that has lost *nodes*, once the scheduler has placed again what does not stay with them.
 
-    DaemonSet pods, bare pods and pods on volumes that only this node reaches stay with it. The others are placed one
-    after the other on what is left; shares are the largest request over allocatable on any remaining node.
+    ``here`` and ``staying`` count the pods that lay there and those of them that wait for their node. ``moved`` maps
+    each pod that went elsewhere to its new row; ``pending`` are the refusals, victims of preemption among them.
     """
-    rows = [_without(state, node) for node in range(len(state.nodes)) if state.node_exists[node]]
-    about = "What the scheduler does with the pods of each node when that node alone is lost"
-    return Table.of("headroom", about, COLUMNS, rows)
+
+    state: ClusterState
+    framework: Framework
+    nodes: tuple[int, ...]
+    here: int
+    staying: int
+    moved: tuple[tuple[int, int], ...]
+    pending: tuple[Decision, ...]
 
 
-def _without(state: ClusterState, node: int) -> tuple:
+def lose(state: ClusterState, nodes: Iterable[int], profile: Profile = DEFAULT_PROFILE) -> Loss:
+    """What becomes of *state*, which stays as it is, when *nodes* are lost and never come back.
+
+    DaemonSet pods, bare pods and pods on volumes that only these nodes reach stay. The others are made anew and tried
+    in queue order; who preempts another pod takes its place, and the victim is tried after it.
+    """
+    lost = tuple(nodes)
     trial = state.copy()
-    here = np.flatnonzero(trial.pod_active & (trial.pod_node == node))
-    movable = [int(pod) for pod in here if _may_move(trial, int(pod))]
-    trial.cordon(node)
-    framework = Framework(trial)
-    placed, refusal = 0, ""
-    for pod in movable:
-        trial.delete(pod)
-    for pod in movable:
-        row = trial.create(trial.pod_names[pod], trial.templates[trial.pod_template[pod]])
-        decision = framework.decide(row)
-        if decision.node == PENDING:
-            refusal = refusal or f"{trial.pod_key(row)}: {decision.message()}"
-        else:
-            framework.bind(row, decision.node)
-            placed += 1
-    others = np.arange(len(trial.nodes)) != node
-    share = 100.0 * trial.requested[others][:, [CPU, MEMORY]] / np.maximum(capacity(trial)[others, :2], 1)
-    largest = share.max(axis=0) if others.any() else np.zeros(2)
-    return (
-        trial.nodes[node].name,
-        len(here),
-        len(here) - len(movable),
-        len(movable),
-        placed,
-        len(movable) - placed,
-        float(largest[0]),
-        float(largest[1]),
-        refusal,
+    here = np.flatnonzero(trial.pod_active & np.isin(trial.pod_node, lost)).tolist()
+    leaving = [pod for pod in here if may_move(trial, pod, lost)]
+    for node in lost:
+        trial.cordon(node)
+        for effect in ("NoSchedule", "NoExecute"):
+            trial.taint(node, Taint(UNREACHABLE, "", effect))
+    renewed = {_renewed(trial, pod): pod for pod in leaving}
+    framework = Framework(trial, profile)
+    placed, pending = _settle(trial, framework, list(renewed))
+    return Loss(
+        state=trial,
+        framework=framework,
+        nodes=lost,
+        here=len(here),
+        staying=len(here) - len(leaving),
+        moved=tuple((renewed[row], row) for row in placed if row in renewed),
+        pending=tuple(pending),
     )
 
 
-def _may_move(state: ClusterState, pod: int) -> bool:
+def may_move(state: ClusterState, pod: int, lost: Iterable[int]) -> bool:
+    """Whether a controller makes *pod* anew elsewhere, and its volumes can be reached without the *lost* nodes."""
     owner = int(state.pod_owner[pod])
     if owner == NO_OWNER or state.owners[owner].workload.kind == "DaemonSet":
         return False
     template = state.templates[state.pod_template[pod]]
     for name in template.claims:
         claim = state.claims.get(f"{template.namespace}/{name}")
-        if claim and claim.volume in state.volumes and len(volume_nodes(state, claim.volume)) == 1:
+        if claim and claim.volume in state.volumes and not set(volume_nodes(state, claim.volume)) - set(lost):
             return False
     return True
+
+
+def _renewed(state: ClusterState, pod: int) -> int:
+    """The row that takes the place of *pod*, which is deleted."""
+    state.delete(pod)
+    template = state.templates[state.pod_template[pod]]
+    owner, ordinal = int(state.pod_owner[pod]), int(state.pod_ordinal[pod])
+    return state.create(state.pod_names[pod], template, owner=owner, ordinal=ordinal)
+
+
+def _settle(state: ClusterState, framework: Framework, waiting: list[int]) -> tuple[list[int], list[Decision]]:
+    """Place *waiting* pods; each round of preemption has victims of lower priority only, so that rounds end."""
+    placed: list[int] = []
+    pending: list[Decision] = []
+    while waiting:
+        victims: list[int] = []
+        for pod in sorted_queue(state, waiting):
+            decision = framework.decide(pod)
+            nomination = framework.preempt(pod, decision)
+            if nomination is not None:
+                victims += _evicted(state, nomination.victims)
+                placed = [row for row in placed if state.pod_exists[row]]
+                decision = framework.decide(pod)
+            if decision.scheduled:
+                framework.bind(pod, decision.node)
+                placed.append(pod)
+            else:
+                pending.append(decision)
+        waiting = victims
+    return placed, pending
+
+
+def _evicted(state: ClusterState, victims: Iterable[int]) -> list[int]:
+    """The rows that take the places of *victims*; a bare pod is gone for good."""
+    owned = [victim for victim in victims if state.pod_owner[victim] != NO_OWNER]
+    for bare in set(victims) - set(owned):
+        state.delete(bare)
+    return [_renewed(state, victim) for victim in owned]
+
+
+def node_loss_headroom(state: ClusterState) -> Table:
+    """One row per node: what the scheduler does with its pods when that node is gone.
+
+    Shares are the largest request over allocatable on any remaining node.
+    """
+    rows = [_row(lose(state, (node,))) for node in range(len(state.nodes)) if state.node_exists[node]]
+    about = "What the scheduler does with the pods of each node when that node alone is lost"
+    return Table.of("headroom", about, COLUMNS, rows)
+
+
+def _row(loss: Loss) -> tuple:
+    state = loss.state
+    others = np.ones(len(state.nodes), bool)
+    others[list(loss.nodes)] = False
+    share = 100.0 * state.requested[others][:, [CPU, MEMORY]] / np.maximum(capacity(state)[others, :2], 1)
+    largest = share.max(axis=0) if others.any() else np.zeros(2)
+    first = loss.pending[0] if loss.pending else None
+    return (
+        state.nodes[loss.nodes[0]].name,
+        loss.here,
+        loss.staying,
+        loss.here - loss.staying,
+        len(loss.moved),
+        len(loss.pending),
+        float(largest[0]),
+        float(largest[1]),
+        f"{state.pod_key(first.pod)}: {first.message()}" if first else "",
+    )

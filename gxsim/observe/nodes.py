@@ -19,7 +19,8 @@ KINDS_OF_LOAD = ("requests", "limits", "usage")
 class NodeLoad:
     """Sums over the pods of each node at some moments; each array is (moments, nodes, 3): cpu, memory, volumes.
 
-    ``usage`` counts pods that truly run; requests and limits count pods that are bound, as the scheduler does.
+    ``usage`` counts pods that truly run, and what the host itself uses while its node is up; requests and limits count
+    pods that are bound, as the scheduler does.
     Volumes count the sizes of claims bound to volumes of the node, in every kind of load.
     """
 
@@ -58,13 +59,24 @@ def pod_usage(state: ClusterState, usage: tuple[Usage, ...]) -> NDArray:
     return used
 
 
+def host_usage(state: ClusterState, model: Model) -> NDArray:
+    """(nodes, 2) cpu and memory each node uses outside pods, by the first entry whose labels match."""
+    used = np.zeros((len(state.nodes), 2), np.int64)
+    for index, node in enumerate(state.nodes):
+        found = (h for h in model.host_usage if h.node_selector.items() <= node.labels.items())
+        entry = next(found, None)
+        if entry is not None:
+            used[index] = entry.cpu_milli, entry.memory_bytes
+    return used
+
+
 def node_load(state: ClusterState, timeline: Timeline, model: Model, times_s: NDArray) -> NodeLoad:
     """The load of every node at each of *times_s*."""
     limits = np.array([[t.limits.get("cpu", 0), t.limits.get("memory", 0)] for t in state.templates], np.int64)
     limits = limits.reshape(-1, 2)[state.pod_template]
     requests = state.template_requests[state.pod_template][:, [CPU, MEMORY]]
     usage = pod_usage(state, model.usage)
-    volumes = _volume_bytes(state)
+    host, volumes = host_usage(state, model), _volume_bytes(state)
     shape = (len(times_s), len(state.nodes), 3)
     loads = {kind: np.zeros(shape, np.int64) for kind in KINDS_OF_LOAD}
     pods = np.zeros(shape[:2], np.int64)
@@ -76,6 +88,7 @@ def node_load(state: ClusterState, timeline: Timeline, model: Model, times_s: ND
         np.add.at(loads["requests"][moment, :, :2], node[bound], requests[bound])
         np.add.at(loads["limits"][moment, :, :2], node[bound], limits[bound])
         np.add.at(loads["usage"][moment, :, :2], node[bound & serving], usage[bound & serving])
+        loads["usage"][moment, :, :2] += host * (timeline.at("node_down", time_s) == 0)[:, None]
         np.add.at(pods[moment], node[bound], 1)
         for kind in KINDS_OF_LOAD:
             loads[kind][moment, :, 2] = volumes
@@ -120,3 +133,43 @@ def node_table(state: ClusterState, load: NodeLoad, moments: tuple[str, ...]) ->
             rows.append(row)
     about = "Load of each node at some moments of the run, against what it can give"
     return Table.of("nodes", about, names, rows)
+
+
+def documented_table(state: ClusterState, load: NodeLoad, model: Model) -> Table:
+    """One row per node whose load the model documents: that figure, and what its pods add up to at the first moment."""
+    offered = capacity(state)
+    rows = []
+    for entry in model.node_usage:
+        node = state.node_index.get(entry.node)
+        if node is None:
+            continue
+        cpu, memory = (int(amount) for amount in load.loads["usage"][0, node, :2])
+        requests = [int(amount) for amount in load.loads["requests"][0, node, :2]]
+        rows.append(
+            (
+                entry.node,
+                entry.cpu_milli,
+                cpu,
+                requests[0],
+                int(offered[node, 0]),
+                entry.memory_bytes,
+                memory,
+                requests[1],
+                int(offered[node, 1]),
+                entry.source,
+            )
+        )
+    names = (
+        "node",
+        "documented_cpu_milli",
+        "modelled_cpu_milli",
+        "requests_cpu_milli",
+        "allocatable_cpu_milli",
+        "documented_memory_bytes",
+        "modelled_memory_bytes",
+        "requests_memory_bytes",
+        "allocatable_memory_bytes",
+        "source",
+    )
+    about = "The documented load of each node beside what the model's usage and the requests of its pods add up to"
+    return Table.of("documented_load", about, names, rows)

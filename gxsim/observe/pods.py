@@ -31,9 +31,10 @@ def pod_fates(state: ClusterState, timeline: Timeline) -> Table:
     *lost*, *noticed* (no longer Ready), *evicted* (deleted), *serving* (it or its successor is Ready) are times;
     *without* is how long nobody answered in its place, up to the horizon.
     """
-    serving = timeline.changes("pod_serving")
-    order = np.lexsort((serving.times_s, serving.rows))
-    times, rows, step = steps(serving.times_s[order], serving.rows[order], serving.values[order].astype(bool))
+    found = [timeline.changes(q) for q in ("pod_serving", "pod_terminating")]
+    times, rows, values = combine([(c.times_s, c.rows, c.values) for c in found], [0, 0])
+    # A pod is lost when its deletion begins, not when its containers end: its successor may be older than that.
+    times, rows, step = steps(times, rows, (values[:, 0] > 0) & (values[:, 1] == 0))
     losses = [(float(t), int(r)) for t, r, s in zip(times, rows, step, strict=True) if s < 0]
     taken: set[int] = set()
     fates = [_fate(state, timeline, pod, lost_s, taken) for lost_s, pod in sorted(losses)]

@@ -17,7 +17,8 @@ from gxsim.timeline import Timeline
 class QuorumSeries:
     """One group's voters over time; ``up`` is (changes,) and ``up_by_node`` is (changes, nodes).
 
-    Voters are a fixed set: the pods (by name) or nodes that the group's selector matched when the clock started.
+    Voters are a fixed set: the pods (by name) that matching StatefulSets want and that match besides, or the nodes. A
+    voter whose pod admission refused counts as down.
     Each member counts as up while its process runs and its node is reachable; an election's own gap is not in here.
     """
 
@@ -62,9 +63,19 @@ def member_nodes(state: ClusterState, group: ConsensusGroup) -> list[int]:
     return [i for i, node in enumerate(state.nodes) if wanted <= node.labels.items()]
 
 
+def _voters(state: ClusterState, group: ConsensusGroup, rows: NDArray) -> set[str]:
+    """Names of the group's pods: those of its StatefulSets, whether made or not, and others that match."""
+    wanted = group.pod_selector.items()
+    names = {state.pod_names[row] for row in rows}
+    for owner in state.owners:
+        matches = owner.namespace == group.namespace and wanted <= owner.template.labels.items()
+        if matches and owner.kind == "StatefulSet":
+            names |= {f"{owner.name}-{ordinal}" for ordinal in range(owner.replicas)}
+    return names
+
+
 def _of_pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> QuorumSeries:
     rows_of = np.flatnonzero(member_pods(state, group))
-    names = sorted({state.pod_names[row] for row in rows_of})
     serving, where = timeline.changes("pod_serving"), timeline.changes("pod_node")
     mine = np.zeros(len(state.pod_names), bool)
     mine[rows_of] = True
@@ -80,7 +91,8 @@ def _of_pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> 
         up = (position >= 0) & (values[points, 0][position] > 0)
         node = values[points, 1][position].astype(np.int64)
         by_node[np.flatnonzero(up), node[up]] += 1
-    return QuorumSeries(name=group.name, voters=len(names), times_s=grid, up=by_node.sum(axis=1), up_by_node=by_node)
+    voters = len(_voters(state, group, rows_of))
+    return QuorumSeries(name=group.name, voters=voters, times_s=grid, up=by_node.sum(axis=1), up_by_node=by_node)
 
 
 def _of_nodes(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> QuorumSeries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ CONDITIONS = {  # colour and hatch in the order in which they are stacked
     WAITING: ("waiting", ""),
 }
 SERVICE_STATES = {"none": "bad", "degraded": "warn"}
-BAND, LABEL = 0.52, 0.57  # of a lane's height: what the band takes, and where its label stands
+BAND, LABEL = 0.5, 0.55  # of a lane's height: what the band takes, and where its label stands
 EDGE = 0.06  # of a panel's width: marks nearer to its edge have their label inside
 
 
@@ -87,7 +88,9 @@ def draw_load(axes: Axes, result: Result, resource: str, shown: list[str]) -> No
     rows = [row for row in result.tables["nodes"].rows() if row["node"] in shown]
     most = 100.0
     for row in rows:
-        share = {kind: 100.0 * row[f"{kind}_{amount}"] / max(row[offered], 1) for kind in ("requests", "usage", "limits")}
+        share = {
+            kind: 100.0 * row[f"{kind}_{amount}"] / max(row[offered], 1) for kind in ("requests", "usage", "limits")
+        }
         y = _row_of(row, rows, shown)
         axes.barh(y, share["requests"], height=0.24, **_filled("arrived"))
         axes.barh(y, share["usage"], height=0.1, **_filled("answering"))
@@ -98,7 +101,8 @@ def draw_load(axes: Axes, result: Result, resource: str, shown: list[str]) -> No
         axes.text(0, len(shown) - 1 - position + 0.93, node, color=LIGHT["ink"], va="center")
     axes.axvline(100, color=LIGHT["ink"], linewidth=1.2)
     axes.set(xlim=(0, most * 1.04), ylim=(0, len(shown) + 0.1), yticks=[])
-    axes.xaxis.set_major_formatter("{x:.0f}%")
+    step = next(step for step in (20, 50, 100, 200, 500, 10**9) if most / step <= 7)
+    _ticks(axes, percents := range(0, int(most) + 1, step), [f"{percent}%" for percent in percents])
     _plain(axes)
 
 
@@ -133,16 +137,24 @@ def _label(axes: Axes, span: Span, y: float, text: str) -> None:
 
 def _frame(axes: Axes, result: Result, span: Span, count: int) -> None:
     """Time of day below, the moments of the fault as lines, nothing else around."""
-    positions, labels = ticks(span, result.case.scenario.clock)
+    positions, labels = ticks(span, result.case.scenario.clock_s)
     axes.set(xlim=(span.from_s, span.to_s), ylim=(-0.06, max(count, 1) + 0.12), yticks=[])
-    axes.set_xticks(positions, labels)
-    for position, text in zip(positions, axes.get_xticklabels(), strict=True):
-        share = (position - span.from_s) / (span.to_s - span.from_s)
-        text.set_horizontalalignment("left" if share < EDGE else "right" if share > 1 - EDGE else "center")
+    _ticks(axes, positions, labels)
     for second, name in marks(result, span):
         axes.axvline(second, color=LIGHT["ink"], linewidth=1, linestyle=(0, (1, 2)))
-        axes.text(second, max(count, 1) + 0.12, f" {name}", color=LIGHT["ink"], va="bottom", fontsize=12.5, style="italic")
+        axes.text(
+            second, max(count, 1) + 0.12, f" {name}", color=LIGHT["ink"], va="bottom", fontsize=12.5, style="italic"
+        )
     _plain(axes)
+
+
+def _ticks(axes: Axes, positions: Sequence[float], labels: Sequence[str]) -> None:
+    """Marks of the x axis; labels at its ends stay inside."""
+    axes.set_xticks(positions, labels)
+    start, end = axes.get_xlim()
+    for position, text in zip(positions, axes.get_xticklabels(), strict=True):
+        share = (position - start) / (end - start)
+        text.set_horizontalalignment("left" if share < EDGE else "right" if share > 1 - EDGE else "center")
 
 
 def _plain(axes: Axes) -> None:

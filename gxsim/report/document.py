@@ -7,9 +7,10 @@ infinity and no NaN: infinity is the string ``"inf"`` or ``"-inf"``; what does n
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import gxsim
 from gxsim.observe.expectations import Verdict
 from gxsim.observe.table import Table
 from gxsim.report.story import headline
@@ -39,9 +40,27 @@ def document(result: Result) -> dict[str, Any]:
     )
 
 
+def tables_document(kind: str, tables: Iterable[Table], **said: str) -> dict[str, Any]:
+    """Tables of another answer than a run's, in the same form."""
+    head = {"apiVersion": API_VERSION, "kind": kind, "schemaVersion": SCHEMA_VERSION, "gxsim": gxsim.__version__}
+    return plain({**head, **said, "tables": {table.name: _table(table) for table in tables}})
+
+
 def text(result: Result) -> str:
     """The document as JSON text, one table column per line."""
     return lines(document(result)) + "\n"
+
+
+def lines(value: Any, depth: int = 0) -> str:
+    """JSON that can be read and compared: mappings are opened, lists of scalars stay on one line."""
+    pad, end = "  " * (depth + 1), "  " * depth
+    if isinstance(value, dict) and value:
+        inner = ",\n".join(f"{pad}{json.dumps(key)}: {lines(one, depth + 1)}" for key, one in value.items())
+        return f"{{\n{inner}\n{end}}}"
+    if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        inner = ",\n".join(f"{pad}{lines(one, depth + 1)}" for one in value)
+        return f"[\n{inner}\n{end}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def plain(value: Any) -> Any:
@@ -67,15 +86,3 @@ def _table(table: Table) -> dict[str, Any]:
 
 def _place(one: Any) -> tuple[str, str, str]:
     return one.kind, one.name, one.source
-
-
-def lines(value: Any, depth: int = 0) -> str:
-    """JSON that can be read and compared: mappings are opened, lists of scalars stay on one line."""
-    pad, end = "  " * (depth + 1), "  " * depth
-    if isinstance(value, dict) and value:
-        inner = ",\n".join(f"{pad}{json.dumps(key)}: {lines(one, depth + 1)}" for key, one in value.items())
-        return f"{{\n{inner}\n{end}}}"
-    if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
-        inner = ",\n".join(f"{pad}{lines(one, depth + 1)}" for one in value)
-        return f"[\n{inner}\n{end}]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

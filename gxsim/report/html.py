@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import gxsim
 from gxsim.report.grid import Grid
@@ -29,7 +29,13 @@ def render(result: Result) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     return environment.get_template("report.html.j2").render(**_context(result))
+
+
+def _breakable(text: str) -> Markup:
+    """Names may break after a slash."""
+    return escape(text).replace("/", Markup("/<wbr>"))
 
 
 def _context(result: Result) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def _context(result: Result) -> dict[str, Any]:
         "headline": headline(result),
         "verdict": verdict(result),
         "passed": result.passed,
-        "faults": [what_goes_wrong(fault, scenario.clock) for fault in scenario.faults],
+        "faults": [what_goes_wrong(fault, scenario.clock_s) for fault in scenario.faults],
         "run": f"{duration(scenario.horizon_s)} from {scenario.clock}",
         "parts": _parts(sections(result), pictures),
         "assumptions": result.assumptions,

@@ -29,7 +29,9 @@ class Lane:
 def lanes(state: ClusterState, timeline: Timeline, most: int) -> list[Lane]:
     """Lanes of the nodes where most changes, at most *most*, in the order of the input; Pending pods come last."""
     changes = [timeline.changes(quantity) for quantity in QUANTITIES]
-    times, rows, values = combine([(c.times_s, c.rows, c.values) for c in changes], [BLANKS.get(q, 0) for q in QUANTITIES])
+    times, rows, values = combine(
+        [(c.times_s, c.rows, c.values) for c in changes], [BLANKS.get(q, 0) for q in QUANTITIES]
+    )
     node = values[:, 1].astype(np.int64)
     condition = _conditions(state, rows, values)
     chosen = _busiest(node, times, len(state.nodes), most)
@@ -67,7 +69,9 @@ def _busiest(node: NDArray, times: NDArray, nodes: int, most: int) -> list[int]:
 def _lane(name: str, times: NDArray, rows: NDArray, condition: NDArray) -> Lane:
     levels = [count(*_stepped(times, rows, condition == kind)) for kind in range(6)]
     grid = np.unique(np.concatenate([[0.0], *(moments for moments, _ in levels)]))
-    return Lane(name=name, times_s=grid, counts=np.column_stack([at(*level, grid) for level in levels]).astype(np.int64))
+    return Lane(
+        name=name, times_s=grid, counts=np.column_stack([at(*level, grid) for level in levels]).astype(np.int64)
+    )
 
 
 def _stepped(times: NDArray, rows: NDArray, holds: NDArray) -> tuple[NDArray, NDArray]:

@@ -6,9 +6,9 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gxsim.report.charts import draw_load, draw_nodes, draw_quorum, draw_services
+from gxsim.report.charts import HATCH, draw_load, draw_nodes, draw_quorum, draw_services
 from gxsim.report.lanes import lanes
 from gxsim.report.palette import LIGHT
 from gxsim.report.time_axis import Span, spans
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_NODES, MOST_SERVICES = 10, 20
+MOST_NODES, MOST_SERVICES = 10, 24
 WIDTH = 480  # of a panel; one unit of the picture is one pixel of a page at its natural size
-ABOVE, BELOW, SIDE, MARGIN = 24, 32, 6, 62
-STYLE = {
+TITLE, ABOVE, BELOW, SIDE, MARGIN = 70, 24, 32, 6, 62
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 14,
@@ -61,21 +61,36 @@ def figure(result: Result) -> Figure:
     """All charts of a run in one figure: a row per chart, its panels side by side."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
 
     rows = charts(result)
-    across = max(len(chart.panels) for chart in rows)
-    heights = [max(panel.height for panel in chart.panels) + ABOVE + BELOW + 60 for chart in rows]
+    heights = [TITLE + ABOVE + max(panel.height for panel in chart.panels) + BELOW for chart in rows]
+    width, height = 2 * (WIDTH + SIDE), sum(heights)
     with rc_context({**STYLE, "figure.facecolor": "white"}):
-        drawn = Figure(figsize=(across * (WIDTH + 30) / 72, sum(heights) / 72), dpi=72)
-        for sub, chart in zip(drawn.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0], rows, strict=True):
-            sub.suptitle(chart.title, fontweight="bold", x=0.01, ha="left")
-            for axes, panel in zip(sub.subplots(1, len(chart.panels), squeeze=False)[0], chart.panels, strict=True):
-                panel.draw(axes)
-            patches = [Patch(label=text, facecolor=LIGHT[c], hatch="////" if h else "") for text, c, h in chart.legend]
-            sub.legend(handles=patches, loc="upper right", ncols=len(patches), frameon=False, fontsize=10)
-            sub.subplots_adjust(left=0.06, right=0.98, top=1 - 60 / 72 * 0.9, bottom=0.12)
+        drawn = Figure(figsize=(width / 72, height / 72), dpi=72)
+        top = height
+        for chart, room in zip(rows, heights, strict=True):
+            _draw_row(drawn, chart, top, (width, height))
+            top -= room
     return drawn
+
+
+def _draw_row(drawn: Figure, chart: Chart, top: int, size: tuple[int, int]) -> None:
+    """One chart with its title and legend; *top* is its upper edge, all in units of the picture."""
+    from matplotlib.patches import Patch
+
+    width, height = size
+    across = 2 * (WIDTH + SIDE) // len(chart.panels)
+    drawn.text(SIDE / width, (top - 14) / height, chart.title, fontweight="bold", va="center")
+    patches = [
+        Patch(label=text, facecolor=LIGHT[c], hatch=HATCH if hatched else "") for text, c, hatched in chart.legend
+    ]
+    under = (0, (top - 22) / height)
+    drawn.legend(handles=patches, loc="upper left", bbox_to_anchor=under, ncols=6, frameon=False, fontsize=12)
+    for index, panel in enumerate(chart.panels):
+        left, bottom = index * across + panel.margin, top - TITLE - ABOVE - panel.height
+        drawn.text(left / width, (top - TITLE + 8) / height, panel.title, color=LIGHT["faint"], va="center")
+        inside = (left / width, bottom / height, (across - panel.margin - 2 * SIDE) / width, panel.height / height)
+        panel.draw(drawn.add_axes(inside))
 
 
 def svg(panel: Panel, salt: str) -> str:
@@ -96,7 +111,9 @@ def svg(panel: Panel, salt: str) -> str:
 def _inline(document: str) -> str:
     """The svg element alone: no prologue, no ids that nothing refers to, colours by name."""
     element = document[document.index("<svg") :]
-    element = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1), count=1)
+    element = re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1), count=1
+    )
     element = re.sub(r' id="[a-zA-Z.]+\d*_\d+"', "", element)
     for name, colour in LIGHT.items():
         element = element.replace(colour, f"var(--{name})")
@@ -137,7 +154,7 @@ def _services(result: Result) -> Chart | None:
     caption = f"Services that had fewer answering endpoints than at the start.{left_out}"
 
     def drawn(span: Span) -> Panel:
-        return Panel(span.title, 46 * len(shown), lambda axes: draw_services(axes, result, span, shown))
+        return Panel(span.title, 42 * len(shown), lambda axes: draw_services(axes, result, span, shown))
 
     return Chart("service-chart", "Service availability", caption, legend, tuple(drawn(span) for span in spans(result)))
 

@@ -4,39 +4,40 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gxsim.observe.table import Table
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
-from gxsim.report.words import counted, duration, percent, some, time_of_day
+from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
 from gxsim.units import human_bytes, human_cpu
 
 Rows = list[dict[str, Any]]
 
+KNOWLEDGE = ("not yet detected", "known")
 HIGH_PERCENT, FULL_PERCENT = 80.0, 100.0
+HELD = ("stuck", "Pending", "not ready yet")
 OUTCOME_TONES: dict[str, Tone] = {"stuck": "bad", "Pending": "bad", "not ready yet": "warn", "moved": "good"}
 
 
 def sections(result: Result) -> list[Grid]:
     """Every section that has something to say, in the order in which an operator asks."""
     grids = [build(result) for build in SECTIONS]
-    return [grid for grid in grids if grid is not None]
+    return [grid for grid in grids if grid.rows]
 
 
-def _losses(result: Result) -> Grid | None:
-    clock = result.case.scenario.clock
+def _losses(result: Result) -> Grid:
+    start_s = result.case.scenario.clock_s
     rows = []
     for loss in result.tables["node_losses"].rows():
         lost_s, noticed_s, back_s = loss["lost_s"], loss["noticed_s"], loss["back_s"]
         unnoticed = Cell("never", "bad") if noticed_s is None else Cell(duration(noticed_s - lost_s), "warn")
-        back = Cell("not within the run", "bad") if back_s is None else Cell(time_of_day(back_s, clock))
+        back = Cell("not within the run", "bad") if back_s is None else Cell(time_of_day(back_s, start_s))
         rows.append(
             row(
                 loss["node"],
-                time_of_day(lost_s, clock),
+                time_of_day(lost_s, start_s),
                 unnoticed,
-                time_of_day(noticed_s, clock),
+                time_of_day(noticed_s, start_s),
                 back,
-                time_of_day(loss["believed_back_s"], clock),
+                time_of_day(loss["believed_back_s"], start_s),
             )
         )
     columns = (
@@ -47,19 +48,19 @@ def _losses(result: Result) -> Grid | None:
         Column("Back", True),
         Column("Ready again", True, 70),
     )
-    return Grid(name="node_losses", title="Nodes lost", columns=columns, rows=tuple(rows)) if rows else None
+    return Grid(name="node_losses", title="Nodes lost", columns=columns, rows=tuple(rows))
 
 
-def _quorum(result: Result) -> Grid | None:
-    clock = result.case.scenario.clock
+def _quorum(result: Result) -> Grid:
+    start_s = result.case.scenario.clock_s
     rows = []
     for held in result.tables["quorum"].rows():
         tone: Tone = "bad" if not held["quorum"] else "warn" if held["tolerates_nodes"] == 0 else ""
         rows.append(
             row(
                 held["group"],
-                time_of_day(held["from_s"], clock),
-                time_of_day(held["to_s"], clock),
+                time_of_day(held["from_s"], start_s),
+                time_of_day(held["to_s"], start_s),
                 f"{held['up']} of {held['voters']}",
                 str(held["needed"]),
                 Cell("kept" if held["quorum"] else "LOST", "good" if held["quorum"] else "bad"),
@@ -70,22 +71,22 @@ def _quorum(result: Result) -> Grid | None:
     columns = (
         Column("Group"),
         Column("From", True),
-        Column("To", True, 70),
+        Column("To", True, 84),
         Column("Up", True),
         Column("Needed", True),
         Column("Quorum"),
         Column("Further members", True),
         Column("Further nodes", True),
     )
-    note = "Further members and nodes: how many more, whichever they are, may be lost before quorum is."
-    return Grid(name="quorum", title="Quorum", note=note, columns=columns, rows=tuple(rows)) if rows else None
+    note = "Further: how many more members, or whole nodes, may be lost with quorum kept, whichever they are."
+    return Grid(name="quorum", title="Quorum", note=note, columns=columns, rows=tuple(rows))
 
 
 def _tolerated(count: int) -> str:
     return "–" if count < 0 else str(count)
 
 
-def _services(result: Result) -> Grid | None:
+def _services(result: Result) -> Grid:
     seconds: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
     for held in result.tables["service_intervals"].rows():
         seconds[held["service"]][held["state"], held["knowledge"]] += held["to_s"] - held["from_s"]
@@ -99,10 +100,8 @@ def _services(result: Result) -> Grid | None:
             row(
                 one["service"],
                 Cell(f"{one['fewest_answering']} of {one['wanted']}", "bad" if one["none_s"] else "warn"),
-                Cell(some(spent["none", "not yet detected"]), "bad"),
-                Cell(some(spent["none", "known"]), "bad"),
-                Cell(some(spent["degraded", "not yet detected"]), "warn"),
-                Cell(some(spent["degraded", "known"])),
+                *(_spent(spent["none", knowledge], "bad") for knowledge in KNOWLEDGE),
+                *(_spent(spent["degraded", knowledge], "warn") for knowledge in KNOWLEDGE),
                 percent(one["misdirected_percent"]),
             )
         )
@@ -117,37 +116,50 @@ def _services(result: Result) -> Grid | None:
     )
     whole = len(services) - len(touched)
     note = (
-        f"{whole} of {counted(len(services), 'Service')} kept every endpoint. None: nobody answers. Fewer: fewer answer "
-        "than at the start. Undetected: dead endpoints still get traffic, at most the misdirected share of connections."
+        f"{whole} of {counted(len(services), 'Service')} kept every endpoint. None: nobody answers. Fewer: fewer "
+        "answer than at the start. Undetected: dead endpoints still get traffic, at most the misdirected share of it."
     )
-    return Grid(name="services", title="Services", note=note, columns=columns, rows=tuple(rows)) if services else None
+    return Grid(name="services", title="Services", note=note, columns=columns, rows=tuple(rows))
 
 
-def _pods(result: Result) -> Grid | None:
+def _spent(seconds: float, tone: Tone) -> Cell:
+    """A duration, or a dash for zero: what did not happen should not look like a figure."""
+    return Cell(duration(seconds), tone) if seconds else Cell("–", "quiet")
+
+
+def _pods(result: Result) -> Grid:
     fates = list(result.tables["pods"].rows())
     groups: dict[tuple[str, ...], Rows] = defaultdict(list)
     for fate in fates:
-        groups[fate["workload"], fate["outcome"], fate["successor_node"], fate["why"]].append(fate)
+        node = fate["successor_node"] if fate["outcome"] == "moved" else ""
+        groups[fate["workload"], fate["outcome"], node, fate["why"]].append(fate)
     ranked = sorted(groups.items(), key=lambda item: (_rank(item[0][1]), -_longest(item[1]), item[0]))
     rows = []
     for (workload, outcome, node, why), members in ranked:
-        ended = f"moved to {node}" if outcome == "moved" else outcome
-        rows.append(
-            row(
-                workload,
-                str(len(members)),
-                duration(_longest(members)),
-                Cell(f"{ended}: {why}" if why else ended, OUTCOME_TONES.get(outcome, "")),
-            )
-        )
-    columns = (Column("Workload"), Column("Pods", True), Column("Without", True), Column("What became of them"))
-    told = [f"{sum(f['outcome'] == o for f in fates)} {o}" for o in sorted({f["outcome"] for f in fates}, key=_rank)]
+        ended = Cell(f"moved to {node}" if outcome == "moved" else outcome, OUTCOME_TONES.get(outcome, ""))
+        rows.append(row(workload, str(len(members)), duration(_longest(members)), ended, why))
+    held = any(outcome in HELD for _, outcome, _, _ in groups)
+    columns = (
+        Column("Workload"),
+        Column("Pods", True),
+        Column("Without", True),
+        Column("Outcome"),
+        Column("Why", False, 0 if held else 100),
+    )
+    outcomes = sorted({fate["outcome"] for fate in fates}, key=_rank)
+    told = [_told(outcome, [fate for fate in fates if fate["outcome"] == outcome]) for outcome in outcomes]
     note = f"{counted(len(fates), 'pod')} stopped answering: {', '.join(told)}."
-    return Grid(name="pods", title="Pods", note=note, columns=columns, rows=tuple(rows)) if rows else None
+    return Grid(name="pods", title="Pods", note=note, columns=columns, rows=tuple(rows))
+
+
+def _told(outcome: str, fates: Rows) -> str:
+    """How many pods had this outcome, and for one of them why."""
+    reason = next((f" (such as {fate['pod']}: {fate['why']})" for fate in fates if fate["why"]), "")
+    return f"{len(fates)} {outcome}{reason}"
 
 
 def _rank(outcome: str) -> int:
-    order = ("stuck", "Pending", "not ready yet", "moved", "recreated in place", "back in place")
+    order = (*HELD, "moved", "recreated in place", "back in place")
     return order.index(outcome) if outcome in order else len(order)
 
 
@@ -155,16 +167,16 @@ def _longest(fates: Rows) -> float:
     return max(float(fate["without_s"]) for fate in fates)
 
 
-def _pod_details(result: Result) -> Grid | None:
-    clock = result.case.scenario.clock
+def _pod_details(result: Result) -> Grid:
+    start_s = result.case.scenario.clock_s
     rows = [
         row(
             fate["pod"],
             fate["node"],
-            *(time_of_day(fate[moment], clock) for moment in ("lost_s", "noticed_s", "evicted_s")),
+            *(time_of_day(fate[moment], start_s) for moment in ("lost_s", "noticed_s", "evicted_s")),
             fate["successor"] if fate["successor"] != fate["pod"] else "itself",
             fate["successor_node"] or "–",
-            time_of_day(fate["serving_s"], clock),
+            time_of_day(fate["serving_s"], start_s),
             duration(fate["without_s"]),
             Cell(fate["outcome"], OUTCOME_TONES.get(fate["outcome"], "")),
         )
@@ -172,10 +184,10 @@ def _pod_details(result: Result) -> Grid | None:
     ]
     titles = ("Pod", "Node", "Lost", "Not Ready", "Evicted", "In its place", "There", "Answers", "Without", "Outcome")
     columns = tuple(Column(title, title in ("Lost", "Not Ready", "Evicted", "Answers", "Without")) for title in titles)
-    return Grid(name="pods", title="Each pod", columns=columns, rows=tuple(rows), detail=True) if rows else None
+    return Grid(name="pods", title="Each pod", columns=columns, rows=tuple(rows), detail=True)
 
 
-def _volumes(result: Result) -> Grid | None:
+def _volumes(result: Result) -> Grid:
     volumes = list(result.tables["volumes"].rows())
     hit = [one for one in volumes if one["lost"] or one["unreachable_s"] > 0]
     hit.sort(key=lambda one: (not one["lost"], bool(one["replicated"]), bool(one["backup"]), one["claim"]))
@@ -192,9 +204,15 @@ def _volumes(result: Result) -> Grid | None:
                 Cell(saved, risk),
             )
         )
-    columns = (Column("Claim"), Column("Node", False, 92), Column("Size", True), Column("Out of reach", True), Column("Else holds the data"))
+    columns = (
+        Column("Claim"),
+        Column("Node", False, 92),
+        Column("Size", True),
+        Column("Out of reach", True),
+        Column("Else holds the data"),
+    )
     note = f"{len(hit)} of {counted(len(volumes), 'volume')} that a single node holds went out of reach."
-    return Grid(name="volumes", title="Volumes at risk", note=note, columns=columns, rows=tuple(rows)) if rows else None
+    return Grid(name="volumes", title="Volumes at risk", note=note, columns=columns, rows=tuple(rows))
 
 
 def _saved(volume: Mapping[str, Any]) -> str:
@@ -206,7 +224,7 @@ def _saved(volume: Mapping[str, Any]) -> str:
     return "; ".join(parts) or "nothing"
 
 
-def _load(result: Result) -> Grid | None:
+def _load(result: Result) -> Grid:
     by_node: dict[str, Rows] = defaultdict(list)
     for one in result.tables["nodes"].rows():
         by_node[one["node"]].append(one)
@@ -221,20 +239,30 @@ def _load(result: Result) -> Grid | None:
             rows.append(row(node if resource == "cpu" else "", resource, human(moments[0][offered]), *kinds))
         disk = _shares(moments, "volumes_bytes", "allocatable_disk_bytes")
         rows.append(row("", "volumes", human_bytes(moments[0]["allocatable_disk_bytes"]), disk, "", ""))
-    columns = (Column("Node"), Column(""), Column("Offers", True), *(Column(k, True) for k in ("Requests", "Limits", "Usage")))
-    labels = [f"{m['moment']} ({time_of_day(m['time_s'], result.case.scenario.clock)})" for m in next(iter(by_node.values()), [])]
+    columns = (
+        Column("Node"),
+        Column("Resource"),
+        Column("Offers", True),
+        *(Column(k, True) for k in ("Requests", "Limits", "Usage")),
+    )
+    labels = [
+        f"{m['moment']} ({time_of_day(m['time_s'], result.case.scenario.clock_s)})"
+        for m in next(iter(by_node.values()), [])
+    ]
     note = f"Shares of what the node can give, {', '.join(labels)}. Usage is documented, and counts pods that run."
-    return Grid(name="nodes", title="Load of the nodes", note=note, columns=columns, rows=tuple(rows)) if rows else None
+    return Grid(name="nodes", title="Load of the nodes", note=note, columns=columns, rows=tuple(rows))
 
 
 def _shares(moments: Rows, amount: str, offered: str) -> Cell:
-    """``45 → 0 → 45%`` over the moments; high where any of them is."""
+    """``45→0→45%`` over the moments; toned by the highest of them, limits mildly, as they may add up to more."""
     shares = [100.0 * one[amount] / one[offered] if one[offered] else 0.0 for one in moments]
-    tone: Tone = "bad" if max(shares) > FULL_PERCENT else "warn" if max(shares) >= HIGH_PERCENT else ""
-    return Cell(" → ".join(f"{share:.0f}" for share in shares) + "%", tone)
+    full = max(shares) > FULL_PERCENT
+    high = max(shares) >= HIGH_PERCENT and not amount.startswith("limits")
+    tone: Tone = "bad" if full and high else "warn" if full or high else ""
+    return Cell("→".join(f"{share:.0f}" for share in shares) + "%", tone)
 
 
-def _headroom(result: Result) -> Grid | None:
+def _headroom(result: Result) -> Grid:
     rows = []
     for one in result.tables["headroom"].rows():
         full = max(one["largest_cpu_percent"], one["largest_memory_percent"])
@@ -261,14 +289,16 @@ def _headroom(result: Result) -> Grid | None:
         Column("First refusal", False, 110),
     )
     note = (
-        "What the scheduler does with a node's pods when that node alone is gone. Stay: DaemonSet pods, bare pods and pods "
-        "whose volume lies there. Fullest: the largest share of requests on a node that is left."
+        "What the scheduler does with a node's pods when that node alone is gone. Stay: DaemonSet pods, bare pods and "
+        "pods whose volume lies there. Fullest: the largest share of requests on a node that is left."
     )
-    return Grid(name="headroom", title="Headroom with one node less", note=note, columns=columns, rows=tuple(rows)) if rows else None
+    return Grid(name="headroom", title="Headroom with one node less", note=note, columns=columns, rows=tuple(rows))
 
 
-def _workloads(result: Result) -> Grid | None:
-    short = [w for w in result.tables["workloads"].rows() if w["answering_end"] < w["wanted"] or w["pending"] or w["missing"]]
+def _workloads(result: Result) -> Grid:
+    short = [
+        w for w in result.tables["workloads"].rows() if w["answering_end"] < w["wanted"] or w["pending"] or w["missing"]
+    ]
     rows = [
         row(
             one["workload"],
@@ -281,16 +311,17 @@ def _workloads(result: Result) -> Grid | None:
     titles = ("Workload", "Kind", "Wanted", "At start", "At end", "Pending", "Missing")
     columns = tuple(Column(title, i > 1, 70 if title == "Kind" else 0) for i, title in enumerate(titles))
     note = "Missing: admission refused the pod."
-    return Grid(name="workloads", title="Workloads short of pods at the end", note=note, columns=columns, rows=tuple(rows)) if rows else None
+    return Grid(
+        name="workloads", title="Workloads short of pods at the end", note=note, columns=columns, rows=tuple(rows)
+    )
 
 
-def _placement(result: Result) -> Grid | None:
-    table: Table | None = result.tables.get("placement")
-    if table is None:
-        return None
-    placed = list(table.rows())
+def _placement(result: Result) -> Grid:
+    placed = list(result.tables["placement"].rows()) if "placement" in result.tables else []
     rows = [
-        row(one["workload"], one["given"], Cell(one["scheduled"], "" if one["same"] else "warn"), one["would_guarantee"])
+        row(
+            one["workload"], one["given"], Cell(one["scheduled"], "" if one["same"] else "warn"), one["would_guarantee"]
+        )
         for one in sorted(placed, key=lambda one: one["same"])
     ]
     differ = sum(not one["same"] for one in placed)
@@ -299,16 +330,20 @@ def _placement(result: Result) -> Grid | None:
     return Grid(name="placement", title="Starting placement", note=note, columns=columns, rows=tuple(rows), detail=True)
 
 
-def _expectations(result: Result) -> Grid | None:
+def _expectations(result: Result) -> Grid:
     rows = [
-        row(one.expectation.text, one.observed_text, Cell("holds" if one.holds else "FAILS", "good" if one.holds else "bad"))
+        row(
+            one.expectation.text,
+            one.observed_text,
+            Cell("holds" if one.holds else "FAILS", "good" if one.holds else "bad"),
+        )
         for one in sorted(result.verdicts, key=lambda one: one.holds)
     ]
     columns = (Column("Expectation"), Column("Observed", True), Column(""))
-    return Grid(name="expectations", title="Expectations", columns=columns, rows=tuple(rows)) if rows else None
+    return Grid(name="expectations", title="Expectations", columns=columns, rows=tuple(rows))
 
 
-SECTIONS: tuple[Callable[[Result], Grid | None], ...] = (
+SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _losses,
     _services,
     _quorum,

@@ -12,18 +12,20 @@ Tables = Mapping[str, Table]
 PAST = {
     "moved": "moved",
     "back in place": "came back in place",
-    "recreated in place": "were recreated in place",
+    "recreated in place": "had to be recreated in place",
     "stuck": "stayed away",
     "Pending": "stayed Pending",
-    "not ready yet": "were not ready by the end",
+    "not ready yet": "got not ready by the end",
 }
 
 
 def headline(result: Result) -> str:
     """Two sentences: what was lost, and what that meant."""
-    tables, clock = result.tables, result.case.scenario.clock
+    tables, start_s = result.tables, result.case.scenario.clock_s
+    if not len(tables["node_losses"]) and not len(tables["pods"]):
+        return "No node is lost and no pod stops answering."
     meant = [_quorum(tables), _services(tables), _pods(tables)]
-    return f"{_lost(tables, clock)} {_sentence([part for part in meant if part])}"
+    return f"{_lost(tables, start_s)} {_sentence([part for part in meant if part])}"
 
 
 def verdict(result: Result) -> str:
@@ -36,12 +38,12 @@ def verdict(result: Result) -> str:
     return f"All {len(result.verdicts)} expectations hold." if len(result.verdicts) > 1 else "The expectation holds."
 
 
-def what_goes_wrong(fault: Fault, clock: str) -> str:
+def what_goes_wrong(fault: Fault, start_s: float) -> str:
     """One fault in one line: what, at whom, when."""
     targets = selected(fault.selector)
     if fault.mode != "all":
         targets = f"{fault.mode}{f' {fault.value}' if fault.value else ''} of {targets}"
-    return f"{fault.action} {targets} {_when(fault, clock)}"
+    return f"{fault.action} {targets} {_when(fault, start_s)}"
 
 
 def selected(selector: FaultSelector) -> str:
@@ -59,34 +61,38 @@ def selected(selector: FaultSelector) -> str:
     return ", ".join(parts) or "everything"
 
 
-def _when(fault: Fault, clock: str) -> str:
+def _when(fault: Fault, start_s: float) -> str:
     if fault.mtbf_s is not None:
         return f"at random, every {duration(fault.mtbf_s)} on average, for {duration(fault.mttr_s)}"
     if fault.trace or fault.trace_file:
         return f"as traced ({counted(len(fault.trace), 'occurrence')})" if fault.trace else f"from {fault.trace_file}"
     lasting = f" for {duration(fault.duration_s)}" if fault.duration_s is not None else ""
     again = f", every {duration(fault.schedule_s)}" if fault.schedule_s is not None else ""
-    return f"at {time_of_day(fault.at_s, clock)}{lasting}{again}"
+    return f"at {time_of_day(fault.at_s, start_s)}{lasting}{again}"
 
 
-def _lost(tables: Tables, clock: str) -> str:
+def _lost(tables: Tables, start_s: float) -> str:
     losses = list(tables["node_losses"].rows())
     if not losses:
         pods = tables["pods"]
-        if not len(pods):
-            return "No node and no pod stops answering."
-        return f"{counted(len(pods), 'pod')} stop answering, the first at {time_of_day(pods.columns['lost_s'][0], clock)}."
-    if len(losses) > 2:
+        return f"{counted(len(pods), 'pod')} stop answering, the first at {time_of_day(pods.columns['lost_s'][0], start_s)}."
+    alike: dict[tuple[float, str], list[str]] = {}
+    for loss in losses:
+        alike.setdefault((loss["lost_s"], _noticed_and_back(loss)), []).append(loss["node"])
+    if len(alike) > 2:
         names = sorted({loss["node"] for loss in losses})
         return f"Nodes are lost {len(losses)} times: {listed(names)}."
-    return " ".join(_one_loss(loss, clock) for loss in losses)
+    return " ".join(
+        f"{listed(nodes)} {'is' if len(nodes) == 1 else 'are'} lost at {time_of_day(lost_s, start_s)}, {rest}."
+        for (lost_s, rest), nodes in alike.items()
+    )
 
 
-def _one_loss(loss: Mapping, clock: str) -> str:
+def _noticed_and_back(loss: Mapping) -> str:
     noticed_s, back_s = loss["noticed_s"], loss["back_s"]
     noticed = "nobody notices" if noticed_s is None else f"noticed after {duration(noticed_s - loss['lost_s'])}"
-    back = "does not come back" if back_s is None else f"is back after {duration(back_s - loss['lost_s'])}"
-    return f"{loss['node']} is lost at {time_of_day(loss['lost_s'], clock)}, {noticed}, and {back}."
+    back = "not back by the end" if back_s is None else f"back after {duration(back_s - loss['lost_s'])}"
+    return f"{noticed}, {back}"
 
 
 def _quorum(tables: Tables) -> str:
@@ -123,8 +129,11 @@ def _pods(tables: Tables) -> str:
     outcomes = Counter(tables["pods"].columns["outcome"])
     if not outcomes:
         return ""
+    total = sum(outcomes.values())
+    if len(outcomes) == 1:
+        return f"{'the' if total == 1 else 'all'} {counted(total, 'lost pod')} {PAST[next(iter(outcomes))]}"
     told = [f"{count} {PAST[outcome]}" for outcome, count in outcomes.most_common()]
-    return f"of {counted(sum(outcomes.values()), 'lost pod')} {listed(told, most=6)}"
+    return f"of {total} lost pods {listed(told, most=6)}"
 
 
 def _sentence(parts: list[str]) -> str:

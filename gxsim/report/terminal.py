@@ -1,6 +1,7 @@
 """A run as rich renderables that fit the terminal they are printed on."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -8,14 +9,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gxsim.report.grid import Grid, Tone, narrowed
+from gxsim.report.grid import Cell, Column, Grid, Tone, narrowed
 from gxsim.report.sections import sections
 from gxsim.report.story import headline, verdict, what_goes_wrong
 from gxsim.report.words import counted, duration, listed
 from gxsim.study.result import Result
 
 STYLES: dict[Tone, str] = {"": "", "good": "green", "warn": "yellow", "bad": "bold red", "quiet": "dim"}
-MOST_ROWS = 24
+MOST_ROWS = 30
+LEAST_WIDTH = 64  # below it a row becomes a record
 
 
 def story(result: Result) -> RenderableType:
@@ -32,27 +34,50 @@ class FittedGrid:
         self.grid, self.most_rows = grid, most_rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        grid, width = self.grid, options.max_width
-        columns, rows = narrowed(grid, width)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="bold")
-        for column in columns:
-            justify = "right" if column.numeric else "left"
-            table.add_column(Text(column.title), justify=justify, vertical="top", overflow="fold")
-        for cells in rows[: self.most_rows]:
-            table.add_row(*(Text(cell.text, style=STYLES[cell.tone]) for cell in cells))
+        grid = self.grid
+        columns, rows = narrowed(grid, options.max_width)
         yield Text(grid.title, style="bold underline")
         if grid.note:
             yield Text(grid.note, style="dim")
-        yield table
+        shown = rows[: self.most_rows]
+        yield _table(columns, shown) if options.max_width >= LEAST_WIDTH else _records(columns, shown)
         if len(rows) > self.most_rows:
-            yield Text(f"… and {len(rows) - self.most_rows} more in tables/{grid.name}.csv", style="dim")
+            yield Text(f"… and {len(rows) - self.most_rows} more", style="dim")
         yield Text("")
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="bold")
+    for column in columns:
+        table.add_column(
+            Text(column.title.replace(" ", "\n", 1) if column.numeric else column.title),
+            justify="right" if column.numeric else "left",
+            no_wrap=column.numeric,
+            overflow="fold",
+        )
+    for cells in rows:
+        table.add_row(*(_text(cell) for cell in cells))
+    return table
+
+
+def _records(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> RenderableType:
+    """Each row as a line of its own with the other cells below it, for terminals that no table fits."""
+    lines: list[Text] = []
+    for first, *others in rows:
+        lines += [_text(first)] if first.text else []
+        told = [(column.title, cell) for column, cell in zip(columns[1:], others, strict=True) if cell.text]
+        lines += [Text(f"  {title}: ", style="dim").append_text(_text(cell)) for title, cell in told]
+    return Group(*lines)
+
+
+def _text(cell: Cell) -> Text:
+    return Text(cell.text, style=STYLES[cell.tone])
 
 
 def _opening(result: Result) -> RenderableType:
     scenario = result.case.scenario
     lines = [Text(scenario.question or scenario.name, style="bold")]
-    faults = [what_goes_wrong(fault, scenario.clock) for fault in scenario.faults]
+    faults = [what_goes_wrong(fault, scenario.clock_s) for fault in scenario.faults]
     wrong = listed(faults, most=4) if faults else "nothing goes wrong"
     lines.append(Text(f"{scenario.name}: {wrong}; {duration(scenario.horizon_s)} from {scenario.clock}", style="dim"))
     return Padding(Group(*lines, Text(""), Text(headline(result))), (0, 0, 1, 0))

@@ -3,12 +3,12 @@
 import math
 from typing import NamedTuple
 
-from gxsim.report.words import DAY_S, clock_s
+from gxsim.report.words import DAY_S
 from gxsim.study.result import Result
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, DAY_S, 2 * DAY_S)
 LEAD_S, CLOSE_S = 30.0, 600.0
-LETTER = 0.015  # width of a letter in widths of a panel
+LETTER = 0.0135  # width of a letter in widths of a panel
 
 
 class Span(NamedTuple):
@@ -36,9 +36,8 @@ def first_loss_s(result: Result) -> float | None:
     return min(lost, default=None)
 
 
-def ticks(span: Span, clock: str, most: int = 6) -> tuple[list[float], list[str]]:
+def ticks(span: Span, start_s: float, most: int = 6) -> tuple[list[float], list[str]]:
     """Positions in seconds of the run and their times of day, at round times, at most *most* of them."""
-    start_s = clock_s(clock)
     length_s = span.to_s - span.from_s
     step_s = next((step for step in STEPS_S if length_s / step <= most), math.ceil(length_s / (most * DAY_S)) * DAY_S)
     first = math.ceil((span.from_s + start_s) / step_s)
@@ -57,7 +56,7 @@ def _label(second: int, step_s: int, new_day: bool) -> str:
 
 
 def marks(result: Result, span: Span) -> list[tuple[float, str]]:
-    """Moments worth a line: a node lost, noticed, its pods evicted, back; the first of those too close to be labelled."""
+    """Moments worth a line: a node lost, noticed, its pods evicted, back; of those too close together the first."""
     losses = list(result.tables["node_losses"].rows())
     moments = [(row[f"{name}_s"], name) for row in losses for name in ("lost", "noticed", "back")]
     evicted = [second for second in result.tables["pods"].columns["evicted_s"] if second is not None]

@@ -64,7 +64,11 @@ def unavailable(node_count: int, refused: Iterable[tuple[Refusal, int]]) -> str:
         for reason in refusal.reasons:
             reasons[reason] += count
     histogram = sorted(f"{count} {reason}" for reason, count in reasons.items() if count)
-    return f"0/{node_count} nodes are available: {', '.join(histogram)}." if histogram else f"0/{node_count} nodes are available:"
+    return (
+        f"0/{node_count} nodes are available: {', '.join(histogram)}."
+        if histogram
+        else f"0/{node_count} nodes are available:"
+    )
 
 
 @dataclass(frozen=True, slots=True)

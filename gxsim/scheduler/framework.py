@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from gxsim.model.cluster import PodDisruptionBudget
 from gxsim.model.pod import PodTemplate
+from gxsim.model.scheduler_profile import DEFAULT_PROFILE, Profile
 from gxsim.scheduler.decision import Decision, Diagnosis, Explanation, Nomination
 from gxsim.scheduler.demand import Constraints, Demand, Situation
 from gxsim.scheduler.ledger import Ledger
 from gxsim.scheduler.nodes import NodeTable
 from gxsim.scheduler.plugins.default_preemption import DefaultPreemption
 from gxsim.scheduler.plugins.scheduling_gates import gate
-from gxsim.scheduler.profile import DEFAULT_PROFILE, Profile
 from gxsim.scheduler.registry import Plugins
 from gxsim.scheduler.standing import NOWHERE, Standing
 from gxsim.scheduler.status import ALL
@@ -251,4 +251,3 @@ class Framework:
             if len(self._constraints) > _KEPT_DEMANDS:
                 self._constraints.popitem(last=False)
         return found
-

@@ -132,7 +132,7 @@ class Tally:
 
 
 def _signature(template: PodTemplate) -> Hashable:
-    """What plugins count a pod by; templates with volumes stand alone (the sources are not hashable, and rarely equal)."""
+    """What plugins count a pod by; templates with volumes stand alone, as volume sources are rarely equal."""
     return (
         template.namespace,
         frozenset(template.labels.items()),

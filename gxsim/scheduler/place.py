@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from gxsim.model.scheduler_profile import DEFAULT_PROFILE, Profile
 from gxsim.scheduler.decision import Decision
 from gxsim.scheduler.framework import Framework
 from gxsim.scheduler.plugins.priority_sort import sorted_queue
-from gxsim.scheduler.profile import DEFAULT_PROFILE, Profile
 from gxsim.state import PENDING, ClusterState
 
 

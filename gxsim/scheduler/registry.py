@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.pod import PodTemplate
+from gxsim.model.scheduler_profile import Profile
 from gxsim.scheduler.decision import Diagnosis
 from gxsim.scheduler.demand import Constraints, Counts, Demand, PodFilter, Situation
 from gxsim.scheduler.ledger import Ledger
@@ -25,7 +26,6 @@ from gxsim.scheduler.plugins.taint_toleration import TaintToleration
 from gxsim.scheduler.plugins.volume_binding import VolumeBinding
 from gxsim.scheduler.plugins.volume_restrictions import VolumeRestrictions
 from gxsim.scheduler.plugins.volume_zone import VolumeZone
-from gxsim.scheduler.profile import Profile
 from gxsim.scheduler.status import ALL, UNRESOLVABLE, Refusal, Rows, Verdict
 
 _PRUNED = Refusal("", UNRESOLVABLE, ("node(s) didn't satisfy plugin(s) [NodeAffinity]",))

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from gxsim.scheduler.demand import Demand, Situation
 from gxsim.scheduler.ledger import Ledger
 from gxsim.scheduler.registry import Plugins

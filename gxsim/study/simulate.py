@@ -11,7 +11,7 @@ from gxsim.load.scenario import Case, load
 from gxsim.model.placement import Placement
 from gxsim.observe.expectations import judge
 from gxsim.observe.headroom import node_loss_headroom
-from gxsim.observe.nodes import node_load, node_table
+from gxsim.observe.nodes import documented_table, node_load, node_table
 from gxsim.observe.placement import placement_table
 from gxsim.observe.pods import pod_counts, pod_fates
 from gxsim.observe.quorum import QuorumSeries, member_nodes, quorum_intervals, quorum_series
@@ -28,7 +28,8 @@ from gxsim.timeline import Timeline
 ASSUMPTIONS = (
     "A consensus group has quorum while a majority of its members run and can be reached; the gap of the election that "
     "follows the loss of a leader is not in the times shown.",
-    "An endpoint is dead from the moment its node or its containers stop; kube-proxy's own delay is not added.",
+    "An endpoint is dead from the moment its node or its containers stop, and answers again once its containers run "
+    "and it is believed ready; kube-proxy's own delay is not added.",
     "A pod uses what the model states while it runs; usage does not follow the load.",
 )
 
@@ -114,6 +115,7 @@ def _tables(
         workload_table(state, timeline),
         volume_table(state, timeline, case.model),
         node_table(state, load, tuple(moments)),
+        documented_table(state, load, case.model),
         pod_counts(timeline),
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 from gxsim.api.admission import admit
 from gxsim.api.context import AdmissionContext, context_of
 from gxsim.api.defaulting import default
-from gxsim.api.kinds import KINDS
+from gxsim.api.kinds import kind_of
 from gxsim.api.requests import qos_class
 from gxsim.validate.record import Check, Family
 
@@ -85,7 +85,7 @@ def _context(objects: list[Object], condition: str) -> AdmissionContext:
 
 
 def _placed(sent: Object) -> Object:
-    kind = KINDS.get(str(sent.get("kind")))
+    kind = kind_of(sent)
     if kind is None or not kind.namespaced:
         return sent
     return sent | {"metadata": {"namespace": _NAMESPACE} | (sent.get("metadata") or {})}

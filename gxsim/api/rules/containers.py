@@ -67,7 +67,7 @@ def containers_violations(path: str, spec: Object) -> Violations:
         yield from _name_violations(place, container.get("name") or "", seen)
         if container.get("restartPolicy") != "Always":
             for field in ("lifecycle", *_PROBES):
-                if container.get(field):
+                if container.get(field) is not None:
                     detail = "may not be set for init containers without restartPolicy=Always"
                     yield forbidden(f"{place}.{field}", detail)
 
@@ -97,7 +97,7 @@ def _container_violations(
         yield from _bulk_source_violations(f"{path}.envFrom[{index}]", source)
     yield from _mount_violations(f"{path}.volumeMounts", container.get("volumeMounts") or (), volumes)
     for field in _PROBES:
-        if container.get(field):
+        if container.get(field) is not None:
             yield from _probe_violations(f"{path}.{field}", container[field], field)
     for hook in ("postStart", "preStop"):
         handler = (container.get("lifecycle") or {}).get(hook)

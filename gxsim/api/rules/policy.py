@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gxsim.api.context import SYSTEM_PRIORITIES
 from gxsim.api.requests import read_resources
 from gxsim.api.rules.resources import QUOTA_RESOURCES, amount_violations, resource_name_violations
 from gxsim.api.syntax import config_key, dns_subdomain, path_segment
@@ -144,8 +145,11 @@ def priority_class_violations(item: Object) -> Violations:
     """Yield what is wrong with a PriorityClass."""
     name, value = (item.get("metadata") or {}).get("name") or "", item.get("value") or 0
     if name.startswith("system-"):
-        detail = "priority class names with 'system-' prefix are reserved for system use only"
-        yield forbidden("metadata.name", detail)
+        if SYSTEM_PRIORITIES.get(name) != value:
+            said = f"value of {name} PriorityClass must be {SYSTEM_PRIORITIES.get(name)}"
+            why = said if name in SYSTEM_PRIORITIES else f"{name} is not a known system priority class"
+            detail = "priority class names with 'system-' prefix are reserved for system use only"
+            yield forbidden("metadata.name", f"{detail}. error: {why}")
     elif value > _LARGEST_USER_PRIORITY:
         detail = f"maximum allowed value of a user defined priority is {_LARGEST_USER_PRIORITY}"
         yield forbidden("value", detail)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from gxsim.api.requests import Quantities, container_quantities, is_pod_level, read_resources
+from gxsim.api.requests import Quantities, container_quantities, is_extended, is_pod_level, read_resources
 from gxsim.api.syntax import qualified_name
 from gxsim.api.violations import Violations, each_invalid, forbidden, invalid, not_found, not_supported, required
 from gxsim.units import Quantity, parse_quantity
@@ -124,13 +124,8 @@ def _whole_pages(name: str, amount_bytes: Fraction) -> bool:
 
 
 def _is_counted(name: str) -> bool:
-    return name in _COUNTED or name.startswith("count/") or _is_extended(name)
-
-
-def _is_extended(name: str) -> bool:
-    """Whether a resource is a device plug-in's: fully qualified and not Kubernetes' own."""
-    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
+    return name in _COUNTED or name.startswith("count/") or is_extended(name)
 
 
 def _may_overcommit(name: str) -> bool:
-    return not _is_extended(name) and not name.startswith(_HUGE_PAGES)
+    return not is_extended(name) and not name.startswith(_HUGE_PAGES)

@@ -51,7 +51,7 @@ def container_security_violations(path: str, container: Object, spec: Object) ->
         if context.get("privileged"):
             detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
             yield invalid(place, dict(context), detail)
-        if "SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
+        if "CAP_SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
             detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
             yield invalid(place, dict(context), detail)
     yield from one_of(f"{place}.procMount", context.get("procMount"), ("Default", "Unmasked"))

@@ -5,6 +5,7 @@ from typing import Any
 
 from gxsim.api.rules.metadata import matches, selector_violations
 from gxsim.api.rules.pods import template_violations
+from gxsim.api.rules.storage import claim_spec_violations
 from gxsim.api.syntax import dns_label, percent
 from gxsim.api.violations import (
     Violations,
@@ -24,7 +25,7 @@ def deployment_violations(item: Object) -> Violations:
     """Yield what is wrong with a Deployment."""
     spec = item.get("spec") or {}
     yield from not_negative("spec.replicas", spec.get("replicas"))
-    yield from _selector_and_template_violations(spec, "deployment", strict=True)
+    yield from _replica_violations(spec, "deployment")
     yield from _deployment_strategy_violations("spec.strategy", spec.get("strategy") or {})
     yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     yield from not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
@@ -39,7 +40,7 @@ def replica_set_violations(item: Object) -> Violations:
     spec = item.get("spec") or {}
     yield from not_negative("spec.replicas", spec.get("replicas"))
     yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
-    yield from _selector_and_template_violations(spec, "deployment", strict=True)
+    yield from _replica_violations(spec, "deployment")
 
 
 def stateful_set_violations(item: Object) -> Violations:
@@ -65,13 +66,21 @@ def stateful_set_violations(item: Object) -> Violations:
     yield from not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
     if spec.get("serviceName"):
         yield from each_invalid("spec.serviceName", spec["serviceName"], dns_label(spec["serviceName"]))
-    yield from _selector_and_template_violations(spec, "statefulset", strict=True)
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        yield from claim_spec_violations(f"spec.volumeClaimTemplates[{index}].spec", claim.get("spec") or {})
+    yield from _replica_violations(_with_claims(spec), "statefulset")
 
 
 def daemon_set_violations(item: Object) -> Violations:
     """Yield what is wrong with a DaemonSet."""
     spec = item.get("spec") or {}
-    yield from _selector_and_template_violations(spec, "daemonset", strict=False)
+    problems = list(selector_violations("spec.selector", spec.get("selector")))
+    yield from problems
+    if not problems:
+        yield from _mismatch_violations(spec)
+    yield from _empty_selector_violations(spec.get("selector"), "daemonset")
+    yield from template_violations("spec.template", spec.get("template") or {})
+    yield from _long_running_violations(spec, "DaemonSet")
     yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     strategy = spec.get("updateStrategy") or {}
     path = "spec.updateStrategy"
@@ -97,38 +106,54 @@ def at_most_all_violations(path: str, value: int | str | None) -> Violations:
         yield invalid(path, value, "must not be greater than 100%")
 
 
-def template_policy_violations(path: str, spec: Object, owner: str) -> Violations:
-    """Yield what a pod template of a long-running workload may not say."""
-    pod_spec = (spec.get("template") or {}).get("spec") or {}
-    policy = pod_spec.get("restartPolicy")
-    if policy != "Always":
-        yield not_supported(f"{path}.spec.restartPolicy", policy, ("Always",))
-    if pod_spec.get("activeDeadlineSeconds") is not None:
-        detail = f"activeDeadlineSeconds in {owner} is not Supported"
-        yield forbidden(f"{path}.spec.activeDeadlineSeconds", detail)
-
-
-def _selector_and_template_violations(spec: Object, owner: str, *, strict: bool) -> Violations:
-    """Yield what is wrong with a selector and the template it must select.
-
-    *strict* says that a selector which cannot be parsed is a violation of its own.
-    """
-    selector, template = spec.get("selector"), spec.get("template") or {}
-    labels = (template.get("metadata") or {}).get("labels")
+def _replica_violations(spec: Object, owner: str) -> Violations:
+    """Yield what is wrong with a selector and its template; an unreadable selector hides the template."""
+    selector = spec.get("selector")
     problems = list(selector_violations("spec.selector", selector))
-    yield from problems
-    if selector is None and strict:
+    if selector is None:
         yield required("spec.selector")
-    elif not any((selector or {}).get(field) for field in ("matchLabels", "matchExpressions")):
-        yield invalid("spec.selector", selector, f"empty selector is invalid for {owner}")
-    if problems and strict:
+    yield from problems
+    yield from _empty_selector_violations(selector, owner)
+    if problems:
         yield invalid("spec.selector", selector, "" if owner == "statefulset" else "invalid label selector")
-    elif not problems and selector and not matches(selector, labels or {}):
+        return
+    yield from _mismatch_violations(spec)
+    yield from template_violations("spec.template", spec.get("template") or {})
+    yield from _long_running_violations(spec, "StatefulSet" if owner == "statefulset" else "ReplicaSet")
+
+
+def _empty_selector_violations(selector: Object | None, owner: str) -> Violations:
+    if selector is not None and not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        yield invalid("spec.selector", selector, f"empty selector is invalid for {owner}")
+
+
+def _mismatch_violations(spec: Object) -> Violations:
+    """Yield a violation if the selector does not select the template; no selector selects nothing."""
+    selector = spec.get("selector")
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+    if selector is None or not matches(selector, labels or {}):
         detail = "`selector` does not match template `labels`"
         yield invalid("spec.template.metadata.labels", labels, detail)
-    owners = {"deployment": "ReplicaSet", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
-    yield from template_violations("spec.template", template)
-    yield from template_policy_violations("spec.template", spec, owners[owner])
+
+
+def _long_running_violations(spec: Object, owner: str) -> Violations:
+    """Yield what the pod template of a workload that never completes may not say."""
+    pod_spec = (spec.get("template") or {}).get("spec") or {}
+    if pod_spec.get("restartPolicy") != "Always":
+        yield not_supported("spec.template.spec.restartPolicy", pod_spec.get("restartPolicy"), ("Always",))
+    if pod_spec.get("activeDeadlineSeconds") is not None:
+        detail = f"activeDeadlineSeconds in {owner} is not Supported"
+        yield forbidden("spec.template.spec.activeDeadlineSeconds", detail)
+
+
+def _with_claims(spec: Object) -> Object:
+    """Return a StatefulSet's spec whose template has the volumes its claim templates will give each pod."""
+    template = spec.get("template") or {}
+    pod_spec = template.get("spec") or {}
+    names = [(claim.get("metadata") or {}).get("name") for claim in spec.get("volumeClaimTemplates") or ()]
+    own = [volume for volume in pod_spec.get("volumes") or () if volume.get("name") not in names]
+    given = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
+    return {**spec, "template": {**template, "spec": {**pod_spec, "volumes": [*own, *given]}}}
 
 
 def _deployment_strategy_violations(path: str, strategy: Object) -> Violations:

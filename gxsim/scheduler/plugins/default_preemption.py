@@ -60,7 +60,9 @@ class DefaultPreemption:
         refusal = diagnosis.refusal(nominated)
         if refusal is not None and refusal.code == UNRESOLVABLE:
             return ""
-        leaving = any(self._state.pod_terminating[p] for p in self._lower_pods(demand.template.priority).get(nominated, []))
+        leaving = any(
+            self._state.pod_terminating[p] for p in self._lower_pods(demand.template.priority).get(nominated, [])
+        )
         return _WAITING if leaving else ""
 
     def _lower_pods(self, priority: int) -> dict[int, list[int]]:

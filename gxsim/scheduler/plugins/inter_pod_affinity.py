@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from gxsim.kernels.normalise import by_range
 from gxsim.model.pod import PodAffinityTerm, PodTemplate
+from gxsim.model.scheduler_profile import Profile
 from gxsim.scheduler.demand import Demand, Situation
 from gxsim.scheduler.ledger import Addend, Ledger, Tally
 from gxsim.scheduler.nodes import NodeTable
-from gxsim.scheduler.profile import Profile
 from gxsim.scheduler.status import UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict, first_of
 
 
@@ -122,7 +122,7 @@ class InterPodAffinity:
         return term.selector.matches(other.labels)
 
     def preferences(self, mine: PodTemplate, other: PodTemplate) -> Iterator[tuple[str, int]]:
-        """(topology key, weight) of each term of either pod that means the other; required terms of *other* count too."""
+        """(topology key, weight) of each term of either pod that means the other, *other*'s required ones included."""
         for sign, own in ((1, mine.pod_affinity), (-1, mine.pod_anti_affinity)):
             for term in own.preferred:
                 if self.matches(term, other):

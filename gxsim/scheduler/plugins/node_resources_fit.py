@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels import fit
+from gxsim.model.scheduler_profile import Profile
 from gxsim.scheduler.demand import Demand, Situation
 from gxsim.scheduler.nodes import NodeTable
-from gxsim.scheduler.profile import Profile
 from gxsim.scheduler.status import ALL, UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict
 from gxsim.state import CPU, MEMORY, PODS, RESOURCES
+
 
 class NodeResourcesFit:
     name = "NodeResourcesFit"
@@ -77,7 +78,9 @@ class NodeResourcesFit:
             requested = self._state.scored_requested[rows] + demand.scored_requests
             weights = self._plain_weights if self._plain_weights.ndim == 1 else self._plain_weights[rows]
             return self._by_strategy(requested, self._capacity[rows], weights)
-        counted = {name: amounts for name in self._weights if (amounts := self._amounts(demand, name, rows)) is not None}
+        counted = {
+            name: amounts for name in self._weights if (amounts := self._amounts(demand, name, rows)) is not None
+        }
         if not counted:
             return np.zeros(len(self._state.allocatable[rows]))
         requested = np.stack([taken for taken, _ in counted.values()], axis=1)

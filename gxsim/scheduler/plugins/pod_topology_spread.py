@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gxsim.kernels.normalise import inverted
 from gxsim.kernels.spread import crowding, global_minimum, rounded
 from gxsim.model.pod import PodTemplate, TopologySpreadConstraint
+from gxsim.model.scheduler_profile import Profile
 from gxsim.model.selectors import LabelSelector, Requirement
 from gxsim.scheduler.demand import Demand, Situation
 from gxsim.scheduler.ledger import Addend, Ledger, Tally
@@ -16,7 +17,6 @@ from gxsim.scheduler.nodes import HOSTNAME, NodeTable, Topology
 from gxsim.scheduler.plugins.default_selector import default_selector
 from gxsim.scheduler.plugins.node_affinity import NodeAffinity
 from gxsim.scheduler.plugins.taint_toleration import first_untolerated
-from gxsim.scheduler.profile import Profile
 from gxsim.scheduler.status import UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict
 from gxsim.state import NO_OWNER
 

@@ -36,13 +36,14 @@ SYSTEM_SPREAD = (
     TopologySpreadConstraint("topology.kubernetes.io/zone", 5, "ScheduleAnyway", None),
 )
 CPU_AND_MEMORY = {"cpu": 1, "memory": 1}
+StrategyType = Literal["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringStrategy:
     """How NodeResourcesFit scores; ``shape`` is (utilisation %, score 0..10) for RequestedToCapacityRatio."""
 
-    type: Literal["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"] = "LeastAllocated"
+    type: StrategyType = "LeastAllocated"
     resources: Mapping[str, int] = field(default_factory=lambda: dict(CPU_AND_MEMORY))
     shape: tuple[tuple[int, int], ...] = ()
 

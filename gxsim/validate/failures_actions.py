@@ -1,0 +1,268 @@
+"""What was done during a recorded run: each action's sentence, and what it does to a simulation."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from gxsim.controllers.deletion import delete_pod
+from gxsim.engine import Simulation
+from gxsim.model.control_plane import PodTiming
+from gxsim.model.fault import Fault
+from gxsim.model.node import Taint
+from gxsim.model.pod import PodTemplate
+from gxsim.state import PHASE_FAILED
+from gxsim.validate.failures_cluster import NAMESPACE, TIMINGS, Recording, timing_of
+
+Object = dict[str, Any]
+Words = Mapping[str, str]
+
+COMPONENTS = {"api": "kube-apiserver", "kcm": "kube-controller-manager", "sched": "kube-scheduler", "etcd": "etcd"}
+REBOOT = Fault(kind="NodeChaos", action="node-reboot")
+PARTITION = Fault(kind="NetworkChaos", action="partition")
+DRAIN = Fault(kind="NodeChaos", action="node-drain")
+STAMP = "revision"  # an annotation that makes a template another one, as a changed image would
+
+
+class Stage(Protocol):
+    """One replay, as an action sees it."""
+
+    recording: Recording
+    sim: Simulation
+    reboots: dict[str, bool]  # node that returns: whether its containers will have stopped
+
+    @property
+    def now(self) -> float: ...
+
+    def node(self, name: str) -> int: ...
+
+    def owner(self, kind: str, name: str) -> int: ...
+
+    def pod(self, name: str) -> int: ...
+
+
+Act = Callable[[Stage, Words], None]
+
+
+def actions(recording: Recording) -> Iterator[tuple[float, Act, Words]]:
+    """When, what and with which words, in order of time; raises ValueError for a sentence nobody knows."""
+    for event in sorted(recording.events, key=lambda e: float(e["t_ms"])):
+        said = event["what"] if event["kind"] == "Action" else f"{event['kind']}: {event['name']} {event['what']}"
+        if event["kind"] not in ("Action", "Drain", "Process"):
+            continue
+        for pattern, act in SENTENCES:
+            words = pattern.fullmatch(said)
+            if words:
+                yield float(event["t_ms"]) / 1000, act, words.groupdict()
+                break
+        else:
+            if event["kind"] == "Action":
+                raise ValueError(f"unknown action {said!r}")
+
+
+def pod_timings(recording: Recording) -> list[PodTiming]:
+    """Durations of every set of annotations that a template of the run carries."""
+    written = [
+        dict((obj["spec"]["template"].get("metadata") or {}).get("annotations") or {})
+        for obj in recording.document["workloads"]
+        if "template" in obj.get("spec", {})
+    ]
+    written += [_annotations(words["timing"]) for _, act, words in actions(recording) if act is _new_template]
+    return [
+        PodTiming(annotations={k: v for k, v in given.items() if k in TIMINGS}, **timing_of(given))
+        for given in written
+        if timing_of(given)
+    ]
+
+
+def reboots(recording: Recording) -> dict[str, bool]:
+    """Nodes that return, and whether their containers had stopped."""
+    return {
+        node: words["how"] == "reboot"
+        for _, act, words in actions(recording)
+        if act is _return
+        for node in _names(words)
+    }
+
+
+# ---- what each sentence does ----------------------------------------------------------------------------------------
+
+
+def _stop(stage: Stage, words: Words) -> None:
+    for name in _names(words):
+        stage.sim.begin(REBOOT if stage.reboots.get(name) else PARTITION, stage.node(name))
+
+
+def _return(stage: Stage, words: Words) -> None:
+    for name in _names(words):
+        stage.sim.end(REBOOT if stage.reboots[name] else PARTITION, stage.node(name))
+
+
+def _delete_node(stage: Stage, words: Words) -> None:
+    stage.sim.state.remove_node(stage.node(words["node"]))
+
+
+def _out_of_service(stage: Stage, words: Words) -> None:
+    stage.sim.state.taint(stage.node(words["node"]), Taint("node.kubernetes.io/out-of-service", "", "NoExecute"))
+
+
+def _drain(stage: Stage, words: Words) -> None:
+    stage.sim.begin(DRAIN, stage.node(words["node"]))
+
+
+def _stop_drain(stage: Stage, words: Words) -> None:
+    stage.sim.components.disruption.stop_drain(stage.node(words["node"]))
+
+
+def _uncordon(stage: Stage, words: Words) -> None:
+    stage.sim.state.uncordon(stage.node(words["node"]))
+
+
+def _label(stage: Stage, words: Words) -> None:
+    node = stage.node(words["node"])
+    stage.sim.state.relabel(node, {**stage.sim.state.nodes[node].labels, words["key"]: words["value"]})
+
+
+def _unlabel(stage: Stage, words: Words) -> None:
+    """Every node gets the labels back that it began with."""
+    state = stage.sim.state
+    for node, given in enumerate(state.cluster.nodes):
+        if state.nodes[node].labels != given.labels:
+            state.relabel(node, given.labels)
+
+
+def _new_template(stage: Stage, words: Words) -> None:
+    _roll(stage, stage.owner(words["kind"], words["name"]), _annotations(words["timing"]))
+
+
+def _fix_template(stage: Stage, words: Words) -> None:
+    """The durations the workload began with, in a new revision."""
+    state = stage.sim.state
+    for owner, held in enumerate(state.owners):
+        if held.kind in ("Deployment", "StatefulSet") and held.revision > 1:
+            _roll(stage, owner, held.workload.template.annotations)
+
+
+def _undo(stage: Stage, words: Words) -> None:
+    """kubectl rollout undo, back to the template of the start."""
+    for owner, held in enumerate(stage.sim.state.owners):
+        if held.kind in ("Deployment", "StatefulSet") and held.revision > 1:
+            stage.sim.state.roll(owner, held.workload.template)
+
+
+def _roll(stage: Stage, owner: int, annotations: Mapping[str, str]) -> None:
+    held = stage.sim.state.owners[owner]
+    stamped = {**annotations, STAMP: str(held.revision + 1)}
+    stage.sim.state.roll(owner, with_annotations(held.template, stamped))
+
+
+def with_annotations(template: PodTemplate, annotations: Mapping[str, str]) -> PodTemplate:
+    """The same template with other annotations, in the manifest too."""
+    metadata = {**template.manifest.get("metadata", {}), "annotations": dict(annotations)}
+    return replace(template, annotations=annotations, manifest={**template.manifest, "metadata": metadata})
+
+
+def _scale(stage: Stage, words: Words) -> None:
+    state = stage.sim.state
+    name = words["name"] or "web"
+    state.scale(stage.owner("Deployment", name), int(words["replicas"]))
+
+
+def _create(stage: Stage, words: Words) -> None:
+    """A Deployment like the others of the recordings: one container of 200m unless the sentence says otherwise."""
+    amount, selector = words["cpu"] or "200m", words["selector"] or ""
+    labels = {"app": words["name"]}
+    resources = {"requests": {"cpu": amount, "memory": "256Mi"}, "limits": {"cpu": amount, "memory": "256Mi"}}
+    key, _, value = selector.partition("=")
+    spec = {
+        "containers": [{"name": "c", "image": "fake/app:1", "resources": resources}],
+        **({"nodeSelector": {key: value}} if key else {}),
+    }
+    written = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": words["name"]},
+        "spec": {
+            "replicas": int(words["replicas"]),
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }
+    stage.sim.create(stage.recording.created(written))
+
+
+def _delete_pod(stage: Stage, words: Words) -> None:
+    pod = stage.pod(words["pod"])
+    delete_pod(stage.sim.state, pod, stage.now, 0.0 if words.get("force") else None)
+
+
+def _delete_claim(stage: Stage, words: Words) -> None:
+    """The claim of a pod that is Pending, and the pod; the volume goes with its claim (reclaim policy Delete)."""
+    state, pod = stage.sim.state, stage.pod(words["pod"])
+    template = state.templates[state.pod_template[pod]]
+    for name in template.claims:
+        state.delete_claim(f"{template.namespace}/{name}")
+    delete_pod(state, pod, stage.now)
+
+
+def _fail_pod(stage: Stage, words: Words) -> None:
+    stage.sim.state.finish(stage.pod(words["pod"]), PHASE_FAILED)
+
+
+def _set_quota(stage: Stage, words: Words) -> None:
+    hard = dict(re.findall(r"'([^']+)': '([^']+)'", words["hard"]))
+    stage.sim.components.admission.set_quota(NAMESPACE, words["name"], hard)
+
+
+def _stop_component(stage: Stage, words: Words) -> None:
+    stage.sim.components.fail(COMPONENTS[words["component"]], stage.now)
+
+
+def _start_component(stage: Stage, words: Words) -> None:
+    stage.sim.components.repair(COMPONENTS[words["component"]], stage.now)
+
+
+def _nothing(stage: Stage, words: Words) -> None:
+    """Said for the reader only."""
+
+
+SENTENCES: tuple[tuple[re.Pattern[str], Act], ...] = tuple(
+    (re.compile(pattern), act)
+    for pattern, act in (
+        (r"kubelet stops on (?P<nodes>.+)", _stop),
+        (r"kubelet returns \((?P<how>\w+)\) on (?P<nodes>.+)", _return),
+        (r"kubectl delete node (?P<node>\S+)", _delete_node),
+        (r"taint out-of-service:NoExecute on (?P<node>\S+)", _out_of_service),
+        (r"Drain: (?P<node>\S+) node/\S+ cordoned", _drain),
+        (r"Drain: (?P<node>\S+) exit rc=1", _stop_drain),
+        (r"kubectl uncordon (?P<node>\S+)", _uncordon),
+        (r"label (?P<node>\S+) (?P<key>[^=]+)=(?P<value>\S+)", _label),
+        (r"label removed", _unlabel),
+        (r"new template for (?P<kind>\w+) (?P<name>\S+): (?P<timing>\{.*\})", _new_template),
+        (r"template fixed", _fix_template),
+        (r"undo", _undo),
+        (r"scale (?:(?P<name>\S+) )?to (?P<replicas>\d+)", _scale),
+        (
+            r"create Deployment (?P<name>\S+) replicas (?P<replicas>\d+)"
+            r"(?: of (?P<cpu>\S+) CPU)?(?: with nodeSelector (?P<selector>\S+))?",
+            _create,
+        ),
+        (r"(?:kubectl )?delete pod (?P<pod>\S+)", _delete_pod),
+        (r"kubectl delete (?P<force>--grace-period=0 --force) (?P<pod>\S+)", _delete_pod),
+        (r"delete the PVC of the Pending StatefulSet pod, then the pod: (?P<pod>\S+)", _delete_claim),
+        (r"pod (?P<pod>\S+) set to phase Failed \(Evicted\)", _fail_pod),
+        (r"quota (?P<name>\S+) set to (?P<hard>\{.*\})", _set_quota),
+        (r"(?P<component>\w+) stopped \(\w+\)", _stop_component),
+        (r"(?P<component>\w+) started", _start_component),
+        (r"kubectl drain \S+|order of nodes: .*", _nothing),
+    )
+)
+
+
+def _names(words: Words) -> Iterable[str]:
+    return words["nodes"].split(", ")
+
+
+def _annotations(timing: str) -> dict[str, str]:
+    """``{'start': 2, 'ready': 5}`` as annotations."""
+    return {f"sim/{name}": value for name, value in re.findall(r"'(\w+)': (-?[\d.]+)", timing)}

@@ -1,0 +1,137 @@
+"""The cluster of a recorded run, as it stood when the fault came."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gxsim.api.context import AdmissionContext
+from gxsim.api.defaulting import default
+from gxsim.load import objects as load
+from gxsim.load.manifests import admit_template
+from gxsim.model.cluster import Cluster, Workload
+from gxsim.model.control_plane import ControlPlane, Kubelet
+from gxsim.model.placement import PlacedPods, Placement
+from gxsim.units import duration_s
+
+Object = dict[str, Any]
+
+NAMESPACE = "default"
+LOCAL, NETWORK = "local-path", "fake-csi"  # the classes of the recordings, with what stands behind them
+PROVISIONERS = {LOCAL: "rancher.io/local-path", NETWORK: "driver.longhorn.io"}
+TIMINGS = {"sim/start": "start_s", "sim/ready": "ready_s", "sim/stop": "stop_s"}
+
+
+class Recording:
+    """A recorded run: what it began with, in nouns, and what was done and seen, as written."""
+
+    def __init__(self, document: Object):
+        self.document = document
+        settings = document["effectiveDefaults"]
+        written = str(settings["tolerationSeconds(not-ready/unreachable)"]).split()[0]
+        self.context = AdmissionContext(
+            not_ready_toleration_s=int(written), unreachable_toleration_s=int(written)
+        )
+        self.control_plane = ControlPlane(
+            leader_election=settings["leader-elect"] == "true",
+            node_monitor_period_s=_duration_s(settings["node-monitor-period"]),
+            node_monitor_grace_period_s=_duration_s(settings["node-monitor-grace-period"]),
+            node_eviction_rate=float(settings["node-eviction-rate"]),
+            secondary_node_eviction_rate=float(settings["secondary-node-eviction-rate"]),
+            large_cluster_size_threshold=int(settings["large-cluster-size-threshold"]),
+            unhealthy_zone_threshold=float(settings["unhealthy-zone-threshold"]),
+            provision_s=float(document["kubelet"]["provisionerDelaySeconds"]),
+        )
+        self.kubelet = Kubelet(
+            lease_renew_s=float(document["kubelet"]["leaseRenewSeconds"]),
+            resync_s=float(document["kubelet"]["returnResyncSeconds"]),
+        )
+        self.events: list[Object] = document["events"]
+        self.horizon_s = float(document["recordedSeconds"])
+        self.letter = str(document["scenario"])[0]
+        self.name = f"{document['scenario']} {document['variant']}"
+
+    def cluster(self) -> Cluster:
+        """Nodes, workloads and what they need, as the API server stored them."""
+        written = [*self._nodes(), *_storage_classes(), *self._workloads()]
+        return load.cluster([self._stored(obj) for obj in written])
+
+    def created(self, obj: Object) -> Workload:
+        """A workload that is created during the run."""
+        return load.workload(self._stored(obj))
+
+    def _stored(self, obj: Object) -> Object:
+        stored = default(_named(obj), self.context)
+        if stored["kind"] in load.WORKLOADS:
+            admit_template(stored, self.context)
+        return stored
+
+    def placement(self, order: Sequence[str] = ()) -> Placement:
+        """Where the pods lay. Pods of Deployments in *order* are the youngest, the last the youngest of all."""
+        placed: list[PlacedPods] = []
+        for deployment, pods in self.initial("ReplicaSet", order).items():
+            nodes = tuple(pod["node"] for pod in pods)
+            placed.append(PlacedPods(namespace=NAMESPACE, deployment=deployment, nodes=nodes))
+        for pods in self.initial("StatefulSet").values():
+            placed += [PlacedPods(namespace=NAMESPACE, pod=pod["name"], node=pod["node"]) for pod in pods]
+        return Placement(pods=tuple(placed))
+
+    def initial(self, kind: str, order: Sequence[str] = ()) -> dict[str, list[Object]]:
+        """The pods at the start by workload, for owners of *kind*."""
+        found: dict[str, list[Object]] = {}
+        for pod in self.document["initialState"]["pods"]:
+            owner_kind, _, owner = pod["owner"].partition("/")
+            if owner_kind == kind:
+                found.setdefault(workload_name(pod["owner"]), []).append(pod)
+        for pods in found.values():
+            pods.sort(key=lambda pod: order.index(pod["name"]) if pod["name"] in order else -1)
+        return found
+
+    def renewed_s(self, node: str) -> float:
+        """When the node last renewed its Lease before the fault."""
+        return float(self.document["fault"]["lastLeaseRenewal_ms"].get(node, 0.0)) / 1000
+
+    def _nodes(self) -> list[Object]:
+        return [
+            {"kind": "Node", "metadata": dict(node), "status": {"capacity": self.document["nodeCapacity"]}}
+            for node in self.document["initialState"]["nodes"]
+        ]
+
+    def _workloads(self) -> list[Object]:
+        """Objects of the start; a Deployment or a quota that comes later, or comes twice, is an action."""
+        there = {(obj["kind"], obj["metadata"]["name"]): obj for obj in reversed(self.document["workloads"])}
+        return list(reversed(there.values()))
+
+
+def workload_name(owner: str) -> str:
+    """``ReplicaSet/web-786d886957`` is Deployment ``web``; any other owner is itself."""
+    kind, _, name = owner.partition("/")
+    return name.rpartition("-")[0] if kind == "ReplicaSet" else name
+
+
+def timing_of(annotations: Mapping[str, str]) -> dict[str, float]:
+    """The durations that a template's annotations set; a negative readiness is never."""
+    given = {field: float(annotations[key]) for key, field in TIMINGS.items() if key in annotations}
+    return {field: value if value >= 0 else float("inf") for field, value in given.items()}
+
+
+def _named(obj: Object) -> Object:
+    metadata = dict(obj["metadata"])
+    if obj["kind"] not in ("Node", "StorageClass"):
+        metadata.setdefault("namespace", NAMESPACE)
+    return {**obj, "metadata": metadata}
+
+
+def _storage_classes() -> list[Object]:
+    return [
+        {
+            "kind": "StorageClass",
+            "metadata": {"name": name},
+            "provisioner": provisioner,
+            "volumeBindingMode": "WaitForFirstConsumer",
+        }
+        for name, provisioner in PROVISIONERS.items()
+    ]
+
+
+def _duration_s(setting: str) -> float:
+    """``50s (default)`` in seconds."""
+    return duration_s(setting.split()[0])

@@ -1,0 +1,156 @@
+"""One recorded run, run again: the same cluster, the same actions, and what chance decided as it was recorded."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gxsim.engine import Simulation, start
+from gxsim.engine.phases import Phases
+from gxsim.rng import Streams
+from gxsim.scheduler import Decision, Framework
+from gxsim.state import NO_OWNER, PENDING, ClusterState
+from gxsim.timeline import Timeline
+from gxsim.validate.failures_actions import Act, Words, actions, pod_timings, reboots
+from gxsim.validate.failures_cluster import Recording, workload_name
+
+Object = dict[str, Any]
+
+START_S = 10.0  # the recording's zero on the simulation's clock: some actions come before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """What a recording cannot know: phases of periodic loops, and in which order equal pods came to be."""
+
+    monitor_s: float = 0.0  # of the node monitor's passes, in the recording's time
+    pod_gc_s: float = 0.0
+    order: tuple[str, ...] = ()  # pods of the start, the youngest last
+
+
+@dataclass(slots=True, kw_only=True)
+class Replayed:
+    """A run that is over."""
+
+    state: ClusterState
+    timeline: Timeline
+    rows: dict[str, int]  # recorded pods of the start by name
+    errors: list[str] = field(default_factory=list)
+
+
+class Stage:
+    """A simulation under a recording's actions, and the rows that stand for recorded pods."""
+
+    def __init__(self, recording: Recording, chance: Chance):
+        self.recording = recording
+        state = ClusterState(recording.cluster())
+        framework = AsRecorded(state, recording)
+        start(state, framework, recording.placement(chance.order))
+        self.rows = _initial_rows(state, recording, chance.order)
+        self.reboots = reboots(recording)
+        framework.begin()
+        self.sim = Simulation(
+            state,
+            framework=framework,
+            streams=Streams(0),
+            control_plane=recording.control_plane,
+            kubelet=recording.kubelet,
+            pod_timings=pod_timings(recording),
+            phases=_phases(state, recording, chance),
+        )
+
+    def run(self) -> Replayed:
+        """Everything that was done, done again at its time."""
+        for time_s, act, words in actions(self.recording):
+            self.sim.at(START_S + time_s, self._deed(act, words))
+        timeline = self.sim.run(START_S + self.recording.horizon_s)
+        return Replayed(state=self.sim.state, timeline=timeline, rows=self.rows)
+
+    def _deed(self, act: Act, words: Words) -> Any:
+        return lambda sim: act(self, words)
+
+    @property
+    def now(self) -> float:
+        return float(self.sim.env.now)
+
+    def node(self, name: str) -> int:
+        return self.sim.state.node_index[name]
+
+    def owner(self, kind: str, name: str) -> int:
+        owners = self.sim.state.owners
+        return next(i for i, held in enumerate(owners) if (held.kind, held.name) == (kind, name))
+
+    def pod(self, name: str) -> int:
+        """The row that stands for the recorded pod *name* now: of its workload, on its node, of about its age."""
+        state = self.sim.state
+        if name in self.rows and state.pod_exists[self.rows[name]]:
+            return self.rows[name]
+        summary = self.recording.document["summary"]["pods"]
+        recorded = next(p for p in summary if p["name"] == name)
+        workload, created_s = workload_name(recorded["owner"]), START_S + recorded.get("created_ms", 0.0) / 1000
+        rows = [p for p in np.flatnonzero(state.pod_exists & ~state.pod_terminating) if owner_name(state, p) == workload]
+        node = state.node_index.get(recorded.get("node") or "", PENDING)
+        return int(min(rows, key=lambda p: (state.pod_node[p] != node, abs(state.pod_created_s[p] - created_s))))
+
+
+class AsRecorded(Framework):
+    """The scheduler, which among equally good nodes takes the one that was recorded for a pod of the workload."""
+
+    def __init__(self, state: ClusterState, recording: Recording):
+        super().__init__(state)
+        self._wanted: dict[str, list[str]] = defaultdict(list)
+        for pod in recording.document["summary"]["pods"]:
+            if not pod.get("initial") and pod.get("node"):
+                self._wanted[workload_name(pod["owner"])].append(pod["node"])
+        self._started = False
+
+    def begin(self) -> None:
+        """From now on nodes are chosen as recorded."""
+        self._started = True
+
+    def decide(self, pod: int) -> Decision:
+        decision = super().decide(pod)
+        if not self._started or decision.node == PENDING:
+            return decision
+        best = {self.state.nodes[node].name: node for node in self.explain(pod).best}
+        wanted = self._wanted[owner_name(self.state, pod)]
+        name = next((name for name in wanted if name in best), None)
+        if name is not None:
+            wanted.remove(name)
+            decision.node = best[name]
+        return decision
+
+
+def owner_name(state: ClusterState, pod: int) -> str:
+    """The workload of a pod, a Deployment rather than its ReplicaSet."""
+    owner = int(state.pod_owner[pod])
+    while owner != NO_OWNER and state.owners[owner].parent != NO_OWNER:
+        owner = state.owners[owner].parent
+    return state.owners[owner].name if owner != NO_OWNER else state.pod_names[pod]
+
+
+def _initial_rows(state: ClusterState, recording: Recording, order: Sequence[str]) -> dict[str, int]:
+    """The row of every pod of the start by its recorded name."""
+    left: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for pod in range(len(state.pod_names)):
+        node = state.nodes[state.pod_node[pod]].name if state.pod_node[pod] != PENDING else ""
+        left[owner_name(state, pod), node].append(pod)
+    rows = {}
+    for kind in ("StatefulSet", "ReplicaSet", "DaemonSet"):
+        for workload, pods in recording.initial(kind, order).items():
+            for pod in pods:
+                rows[pod["name"]] = left[workload, pod["node"]].pop(0)
+    return rows
+
+
+def _phases(state: ClusterState, recording: Recording, chance: Chance) -> Phases:
+    control_plane = recording.control_plane
+    return Phases(
+        monitor_s=(START_S + chance.monitor_s) % control_plane.node_monitor_period_s,
+        pod_gc_s=(START_S + chance.pod_gc_s) % control_plane.pod_gc_period_s,
+        flush_s=0.0,
+        quota_s=0.0,
+        leases_s=np.array([START_S + recording.renewed_s(node.name) for node in state.nodes]),
+    )

@@ -1,0 +1,54 @@
+"""Comparing a simulated sample with a recorded one of which mean, standard error and quantiles are known."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.validate.record import Check
+
+ERRORS = 3.0  # standard errors of the difference that chance is given
+SHARE = 0.02  # relative difference of a mean that is none
+KS_AT_1_PERCENT = 1.63  # Kolmogorov: sqrt(n m / (n + m)) D exceeds this in 1 % of equal samples
+
+
+def same_mean(name: str, values: NDArray, recorded: Mapping[str, Any], *, slack: float = 0.0) -> Check:
+    """Means within three standard errors of their difference or 2 %, plus *slack*.
+
+    A sample of few says little about its own spread, so the greater of its own and the recorded one counts.
+    """
+    spread = max(float(values.std()), float(recorded.get("sd") or 0.0))
+    error = math.hypot(float(recorded.get("se") or 0.0), spread / math.sqrt(len(values)))
+    mean, wanted = float(values.mean()), float(recorded["mean"])
+    allowed = max(ERRORS * error, SHARE * abs(wanted)) + slack
+    return _check(name, abs(mean - wanted) <= allowed, f"mean {mean:.4g}, recorded {wanted:.4g} +- {allowed:.3g}")
+
+
+def same_share(name: str, holds: NDArray, recorded: float, trials: int) -> Check:
+    """Shares within three standard errors of their difference, by Wilson's rule that one more might have happened."""
+    share, own = float(holds.mean()), len(holds)
+    pooled = (share * own + recorded * trials + 2) / (own + trials + 4)
+    allowed = ERRORS * math.sqrt(pooled * (1 - pooled) * (1 / own + 1 / trials))
+    return _check(name, abs(share - recorded) <= allowed, f"share {share:.4f}, recorded {recorded:.4f} +- {allowed:.4f}")
+
+
+def same_distribution(
+    name: str, values: NDArray, probabilities: Sequence[float], quantiles: Sequence[float], count: int, *, slack: float
+) -> Check:
+    """Kolmogorov-Smirnov distance at the recorded quantiles below its 1 % point for the two sample sizes, plus *slack*.
+
+    A distribution with an atom has many probabilities at one value; there the nearest one counts.
+    """
+    ordered = np.sort(values)
+    below = np.searchsorted(ordered, quantiles, side="left") / len(ordered)
+    upto = np.searchsorted(ordered, quantiles, side="right") / len(ordered)
+    wanted = np.asarray(probabilities)
+    distance = float(np.maximum(np.maximum(wanted - upto, below - wanted), 0.0).max())
+    allowed = KS_AT_1_PERCENT * math.sqrt(1 / len(values) + 1 / count) + slack
+    return _check(name, distance <= allowed, f"KS distance {distance:.4f}, allowed {allowed:.4f}")
+
+
+def _check(name: str, agreed: bool, detail: str) -> Check:
+    return Check(name=name, agreed=agreed, detail="" if agreed else detail)
