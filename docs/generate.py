@@ -85,7 +85,10 @@ def default(field: dataclasses.Field) -> str:
     value = field.default
     if value in ("", (), None):
         return ""
-    return f"`{value:g}s`" if unit_of(field.name) == "duration" else f"`{value}`"
+    unit = "s" if unit_of(field.name) == "duration" else ""
+    if isinstance(value, tuple):
+        return f"`[{', '.join(f'{one:g}{unit}' for one in value)}]`"
+    return f"`{value:g}{unit}`" if unit else f"`{value}`"
 
 
 def meaning(field: dataclasses.Field) -> str:

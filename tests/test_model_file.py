@@ -194,8 +194,8 @@ def test_the_ledger_names_services_workloads_and_a_group_that_exist(model: Model
 
 
 def test_growth_and_backups_name_workloads_with_volumes(model: Model, case: Case) -> None:
-    stateful = [w for w in case.cluster.workloads if w.claim_templates]
-    for entry in (*model.growth, *model.backups):
+    stateful = [w for w in case.cluster.workloads if w.claim_templates or w.template.claims]
+    for entry in (*model.growth, *model.backups, *model.stores):
         assert any(entry.namespace == w.namespace and fnmatchcase(w.name, entry.workload) for w in stateful), entry
 
 

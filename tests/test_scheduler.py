@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gxsim.model.cluster import Claim, Cluster, PodDisruptionBudget, StorageClass, Volume
 from gxsim.model.node import Node, Taint
-from gxsim.model.pod import PodTemplate, Toleration
+from gxsim.model.pod import HostPort, PodTemplate, Toleration
 from gxsim.model.selectors import LabelSelector, NodeSelector, NodeSelectorTerm, Requirement
 from gxsim.scheduler import Framework, Profile, place
 from gxsim.state import PENDING, ClusterState
@@ -262,7 +262,8 @@ def test_a_volume_made_by_local_path_ties_the_pod_to_its_node() -> None:
     again = state.create("db-0", pod(claims=("data",)))
     (decision,) = place(state, [again])
     assert decision.message().startswith(
-        "0/2 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity, 1 node(s) were unschedulable."
+        "0/2 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity, "
+        "1 node(s) were unschedulable."
     )
 
 
@@ -292,3 +293,39 @@ def test_pods_tolerate_a_cordon_as_its_taint() -> None:
     state = state_of(node("a", unschedulable=True))
     tolerant = pod(tolerations=(Toleration("node.kubernetes.io/unschedulable", "Exists"),))
     assert place(state, [state.create("daemon", tolerant)])[0].scheduled
+
+
+def test_a_promised_node_refuses_with_the_reason_of_the_plugin() -> None:
+    state = state_of(node("a"))
+    framework = Framework(state)
+    framework.nominate(state.create("important", pod(priority=9)), 0)
+    decision = framework.decide(state.create("other", pod()))
+    assert decision.message().startswith("0/1 nodes are available: 1 Insufficient cpu.")
+
+
+def test_a_promise_to_a_pod_that_is_gone_binds_nobody() -> None:
+    state = state_of(node("a"))
+    framework = Framework(state)
+    important = state.create("important", pod(priority=9))
+    framework.nominate(important, 0)
+    state.delete(important)
+    assert framework.decide(state.create("other", pod())).scheduled
+
+
+def test_a_promised_node_keeps_the_ports_of_its_pod_too() -> None:
+    state = state_of(node("a"))
+    framework = Framework(state)
+    ported = pod(10, host_ports=(HostPort("0.0.0.0", "TCP", 80),))
+    framework.nominate(state.create("important", replace(ported, priority=9)), 0)
+    decision = framework.decide(state.create("other", ported))
+    assert "1 node(s) didn't have free ports for the requested pod ports." in decision.message()
+
+
+def test_a_pod_that_waits_for_volumes_keeps_its_room_against_anyone() -> None:
+    state = state_of(node("a"))
+    framework = Framework(state)
+    waiting, rival = state.create("waiting", pod()), state.create("rival", pod(priority=9))
+    framework.assume(waiting, 0)
+    assert not framework.decide(rival).scheduled
+    framework.forget(waiting)
+    assert framework.decide(rival).scheduled

@@ -16,6 +16,7 @@ from tests.worlds import template, world
 
 FEW = settings(max_examples=100, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
+ONE = fit.Weights(np.ones(1), 1.0)
 VOLUME_FILTERS = ("VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone")
 
 
@@ -101,12 +102,12 @@ SHAPES = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 10)), min_size=1
 
 @given(st.integers(0, 2**45), st.integers(1, 2**45), SHAPES.map(sorted))
 def test_requested_to_capacity_ratio_is_the_broken_line(requested: int, capacity: int, shape: list) -> None:
-    score = fit.requested_to_capacity_ratio(np.array([[requested]]), np.array([[float(capacity)]]), np.ones(1), shape)
+    score = fit.requested_to_capacity_ratio(np.array([[requested]]), np.array([[float(capacity)]]), ONE, shape)
     assert int(score[0]) == slow.ratio_score(requested, capacity, shape)
 
 
 @given(st.integers(0, 2**45), st.integers(1, 2**45))
 def test_allocation_scores_are_exact_integer_divisions(requested: int, capacity: int) -> None:
-    arguments = np.array([[requested]]), np.array([[float(capacity)]]), np.ones(1)
+    arguments = np.array([[requested]]), np.array([[float(capacity)]]), ONE
     assert int(fit.least_allocated(*arguments)[0]) == max(capacity - requested, 0) * 100 // capacity
     assert int(fit.most_allocated(*arguments)[0]) == min(requested, capacity) * 100 // capacity

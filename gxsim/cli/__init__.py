@@ -6,12 +6,18 @@ from typing import Annotated
 import typer
 
 import gxsim
+from gxsim.cli.bench import bench
 from gxsim.cli.diff import diff
+from gxsim.cli.drain import drain
 from gxsim.cli.explain import explain
+from gxsim.cli.forecast import forecast
+from gxsim.cli.headroom import headroom
 from gxsim.cli.place import place
 from gxsim.cli.run import run
 from gxsim.cli.scenarios import scenarios
+from gxsim.cli.survive import survive
 from gxsim.cli.validate import validate
+from gxsim.cli.whatif import whatif
 from gxsim.errors import GxsimError, InvariantError
 
 BAD_INPUT, OWN_FAULT = 2, 70  # 70 is EX_SOFTWARE of sysexits.h
@@ -26,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, scenarios, place, explain, diff, validate):
+for verb in (run, scenarios, place, explain, diff, headroom, whatif, survive, drain, bench, forecast, validate):
     app.command()(verb)
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gxsim.errors import ScenarioError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from gxsim.report.grid import Grid
 
@@ -37,15 +34,6 @@ Shapes = Annotated[
     ),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
-
-
-@contextmanager
-def blamed_on(file: str) -> Iterator[None]:
-    """Name *file* in errors that turn up only when it is run."""
-    try:
-        yield
-    except ScenarioError as error:
-        raise ScenarioError(f"{file}: {error.path}", error.problem) from None
 
 
 def show(renderable: Any) -> None:

@@ -30,14 +30,13 @@ def run(
 
     Exits with 1 if an expectation of the scenario fails.
     """
-    from gxsim.cli.output import blamed_on
     from gxsim.cli.progress import progress_of
     from gxsim.load.scenario import load
     from gxsim.report import files
     from gxsim.study.simulate import simulate
 
     case = load(scenario)
-    with blamed_on(scenario), progress_of(case.scenario.name, case.scenario.horizon_s) as told:
+    with progress_of(case.scenario.name, case.scenario.horizon_s) as told:
         result = simulate(case, seed=seed, progress=told)
     folder = out if out is not None or as_json else Path("out", case.scenario.name)
     written = files.write(result, folder, page=report) if folder is not None else []

@@ -120,7 +120,7 @@ class Group:
         if not math.isclose(ticks * self.profile.tick_s, duration_s, rel_tol=1e-9, abs_tol=1e-9):
             raise InvariantError(f"a leap of {duration_s} s is not a whole number of ticks")
         self.now_s += duration_s
-        self._queue = [(time_s + duration_s, *rest) for time_s, *rest in self._queue]
+        self._queue = [(t + duration_s, number, member, message) for t, number, member, message in self._queue]
         self._ticked = [count + ticks for count in self._ticked]
         self._due_s = [time_s + duration_s for time_s in self._due_s]
         self._arrived_s = [[time_s + duration_s for time_s in row] for row in self._arrived_s]

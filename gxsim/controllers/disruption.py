@@ -90,6 +90,8 @@ class Disruption:
         """Delete *pod* if its budget allows it; else say why not."""
         refusal = self._refusal(state, pod)
         if not refusal:
+            message = f"Eviction API: evicting pod {state.pod_key(pod)}"
+            state.emit(Event(now, "Pod", state.pod_key(pod), "EvictionByEvictionAPI", message))
             delete_pod(state, pod, now)
         return refusal
 

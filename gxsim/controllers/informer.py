@@ -60,6 +60,7 @@ class WorkQueue:
         self._pods, self._owners = Log(), Log()
         self._failures: dict[int, int] = {}
         self._later: list[tuple[float, int]] = []
+        self._retry_s: dict[int, float] = {}  # owner: when its pause after a failure ends
 
     def take(self, state: ClusterState, now: float) -> list[int]:
         """Owners to sync now, in the order of their rows."""
@@ -69,7 +70,10 @@ class WorkQueue:
         for owner in dict.fromkeys(int(state.pod_owner[pod]) for pod in self._pods.news(state.touched)):
             self._climb(state, owner, keys)
         while self._later and self._later[0][0] <= now + TOLERANCE_S:
-            keys.add(heapq.heappop(self._later)[1])
+            owner = heapq.heappop(self._later)[1]
+            keys.add(owner)
+            if self._retry_s.get(owner, math.inf) <= now + TOLERANCE_S:
+                del self._retry_s[owner]
         return sorted(keys)
 
     def _climb(self, state: ClusterState, owner: int, keys: set[int]) -> None:
@@ -86,11 +90,13 @@ class WorkQueue:
                 heapq.heappush(self._later, (time_s, owner))
 
     def retry(self, owner: int, now: float) -> None:
-        """Sync again after the pause of a failed sync, which doubles each time."""
+        """Sync again after the pause of a failed sync, which doubles each time; a pause under way is not prolonged."""
         failures = self._failures.get(owner, 0)
         self._failures[owner] = failures + 1
         pause_s = min(self.control_plane.requeue_cap_s, self.control_plane.requeue_base_s * 2.0 ** min(failures, 60))
-        self.add([owner], now + pause_s)
+        if now + pause_s < self._retry_s.get(owner, math.inf):
+            self._retry_s[owner] = now + pause_s
+            self.add([owner], now + pause_s)
 
     def forget(self, owner: int) -> None:
         """A sync succeeded: the next failure starts with the first pause again."""

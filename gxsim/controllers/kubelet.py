@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gxsim.controllers.attach_detach import Attachments
 from gxsim.controllers.informer import TOLERANCE_S, Informer, Log
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.probes import failing_s, passing_s
@@ -40,6 +42,7 @@ class Memory:
 
     seen_s: float  # when it learned of the pod
     running: bool = False
+    ready: bool = False
     stalled_s: float = math.inf  # when the pod stopped answering
     answers_s: float = -math.inf  # when it answered again
     exits: int = 0  # in a row, for CrashLoopBackOff
@@ -58,9 +61,18 @@ class Kubelet:
         *,
         leases: Leases,
         informer: Informer,
+        attachments: Attachments,
+        status_s: NDArray[np.float64],
+        reconcile_s: NDArray[np.float64],
     ):
+        """*status_s* and *reconcile_s* (nodes,) are times at which kubelets compare nodes and pods with the API's."""
         self.parameters, self.pod_timings = parameters, tuple(pod_timings)
         self.leases, self.informer = leases, informer
+        self.status_s, self.reconcile_s = status_s, reconcile_s
+        self.attachments = attachments
+        self._attachments_seen = 0
+        self._unmounted: set[int] = set()  # pods that wait for a volume to be attached
+        self._posts: dict[int, float] = {}  # node the API does not hold for ready: when its kubelet says that it is
         self.online = leases.online.copy()
         self._pods = Log()
         self._memory: dict[int, Memory] = {}
@@ -79,17 +91,37 @@ class Kubelet:
             self.online = self.leases.online.copy()
             for node in back:
                 changed |= self._return(state, int(node), now)
-        for node in np.flatnonzero(self.online & (state.node_ready != READY) & state.node_exists):
-            state.mark_ready(int(node), READY)
-            changed = True
+        changed |= self._post(state, now)
         for pod in self._pods.news(state.touched):
             changed |= self._look(state, pod, now)
+        if self.attachments.revision != self._attachments_seen:
+            self._attachments_seen = self.attachments.revision
+            for pod in sorted(self._unmounted):
+                changed |= self._look(state, pod, now)
         return self._act(state, now) or changed
 
     def due(self, state: ClusterState, now: float) -> float:
+        return min(self._next_s(), min(self._posts.values(), default=math.inf))
+
+    def _next_s(self) -> float:
         while self._heap and not self._is_current(*self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else math.inf
+
+    def _post(self, state: ClusterState, now: float) -> bool:
+        """Node status: at once after a return, else at the next comparison."""
+        wrong = np.flatnonzero(self.online & (state.node_ready != READY) & state.node_exists).tolist()
+        self._posts = {node: self._posts.get(node, self._post_s(node, now)) for node in wrong}
+        ready = [node for node, time_s in self._posts.items() if time_s <= now + TOLERANCE_S]
+        for node in ready:
+            state.mark_ready(node, READY)
+            del self._posts[node]
+        return bool(ready)
+
+    def _post_s(self, node: int, now: float) -> float:
+        if self.leases.since_s[node] == now:
+            return now
+        return _tick(float(self.status_s[node]), self.parameters.status_period_s, now)
 
     def _is_current(self, time_s: float, pod: int) -> bool:
         plan = self._plans.get(pod)
@@ -97,7 +129,7 @@ class Kubelet:
 
     def _act(self, state: ClusterState, now: float) -> bool:
         changed = False
-        while self.due(state, now) <= now + TOLERANCE_S:
+        while self._next_s() <= now + TOLERANCE_S:
             pod = heapq.heappop(self._heap)[1]
             _, action = self._plans.pop(pod)
             if self.online[state.pod_node[pod]]:
@@ -120,13 +152,15 @@ class Kubelet:
         if not state.pod_exists[pod] or state.pod_phase[pod] > PHASE_RUNNING:
             self._memory.pop(pod, None)
             self._plans.pop(pod, None)
+            self._unmounted.discard(pod)
             return False
         if node == PENDING or not self.online[node]:
             self._plans.pop(pod, None)
             return False
         memory = self._memory.get(pod)
         if memory is None:
-            memory = self._memory[pod] = Memory(now, running=bool(state.pod_running[pod]))
+            ready = bool(state.pod_ready[pod])
+            memory = self._memory[pod] = Memory(now, running=bool(state.pod_running[pod]), ready=ready)
         changed = self._notice(state, pod, memory, now)
         plan = self._plan(state, pod, memory, now)
         if plan is None or math.isinf(plan[0]):
@@ -145,12 +179,12 @@ class Kubelet:
         if state.pod_running[pod] or not memory.running:
             memory.running = bool(state.pod_running[pod])
             return False
-        memory.running = False
+        memory.running = memory.ready = False
         memory.rebooted = self._back_s(state, pod) == now
         reset = now - memory.exited_s > self.parameters.crash_backoff_reset_s
         memory.exits = 0 if memory.rebooted else (1 if reset else memory.exits + 1)
         memory.exited_s = now
-        if state.pod_ready[pod]:
+        if state.pod_ready[pod] and not memory.rebooted:
             state.mark_pod_not_ready(pod)
             return True
         return False
@@ -162,8 +196,13 @@ class Kubelet:
         if state.pod_terminating[pod]:
             stop_s = min(timing.stop_s, float(state.pod_grace_s[pod]))
             return max(float(state.pod_deleted_s[pod]), resumed_s) + stop_s, "stop"
+        if not memory.running and state.pod_ready[pod]:
+            return max(resumed_s, now), "lost"
         if not memory.running:
             return self._start_s(state, pod, memory, timing), "start"
+        if memory.ready and not state.pod_ready[pod]:  # the node controller thought otherwise
+            tick_s = _tick(float(self.reconcile_s[state.pod_node[pod]]), self.parameters.status_period_s, now)
+            return (resumed_s if resumed_s >= now else tick_s), "ready"
         if not state.pod_ready[pod] and not state.pod_stalled[pod]:
             answers_s = max(float(state.pod_started_s[pod]) + timing.ready_s, memory.answers_s)
             ready_s = passing_s(timing.readiness, timing.startup, float(state.pod_started_s[pod]), answers_s)
@@ -174,9 +213,15 @@ class Kubelet:
 
     def _start_s(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> float:
         """When containers that do not run will: after the start delay, or after the crash back-off."""
-        seen_s = max(memory.seen_s, self._back_s(state, pod))
+        node, template = int(state.pod_node[pod]), state.templates[state.pod_template[pod]]
+        mounted_s = self.attachments.mountable_s(state, template, node)
+        if math.isinf(mounted_s) and mounted_s > 0:
+            self._unmounted.add(pod)
+            return math.inf
+        self._unmounted.discard(pod)
+        seen_s = max(memory.seen_s, self._back_s(state, pod), mounted_s)
         if memory.rebooted:
-            return seen_s + self.parameters.reboot_s + timing.start_s
+            return seen_s + self.parameters.resync_s + self.parameters.reboot_s + timing.start_s
         if memory.exits:
             return memory.exited_s + self._backoff_s(memory.exits) + self.parameters.restart_s
         pulled = (int(state.pod_node[pod]), int(state.pod_template[pod])) in self._pulled
@@ -219,9 +264,15 @@ class Kubelet:
         self._look(state, pod, now)
 
     def _ready(self, state: ClusterState, pod: int, now: float) -> None:
+        self._memory[pod].ready = True
         state.mark_pod_ready(pod, now)
 
+    def _lost(self, state: ClusterState, pod: int, now: float) -> None:
+        """Report that the containers are gone since a reboot."""
+        state.mark_pod_not_ready(pod)
+
     def _unready(self, state: ClusterState, pod: int, now: float) -> None:
+        self._memory[pod].ready = False
         state.mark_pod_not_ready(pod)
         state.emit(Event(now, "Pod", state.pod_key(pod), "Unhealthy", "Readiness probe failed"))
 
@@ -241,15 +292,23 @@ class Kubelet:
 ACTIONS = {
     "start": Kubelet._start,
     "ready": Kubelet._ready,
+    "lost": Kubelet._lost,
     "unready": Kubelet._unready,
     "kill": Kubelet._kill,
     "stop": Kubelet._stop,
 }
 
 
+def _tick(phase_s: float, period_s: float, now: float) -> float:
+    """The first of the times *phase_s* + n × *period_s* at or after *now*."""
+    return phase_s + math.ceil((now - TOLERANCE_S - phase_s) / period_s) * period_s
+
+
 def _timing(template: PodTemplate, parameters: Parameters, pod_timings: Sequence[PodTiming]) -> Timing:
     """What the first matching PodTiming says, and the kubelet's own durations where it is silent."""
-    given = next((t for t in pod_timings if t.selects(template.namespace, template.labels, template.annotations)), PodTiming())
+    given = next(
+        (t for t in pod_timings if t.selects(template.namespace, template.labels, template.annotations)), PodTiming()
+    )
 
     def probes(name: str) -> tuple[Probe, ...]:
         return tuple(probe for c in template.containers if (probe := getattr(c, name)) is not None)

@@ -1,6 +1,7 @@
 """Node lifecycle: from a silent Lease to Unknown, not-ready pods and taints (pkg/controller/nodelifecycle)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +27,7 @@ class Zone:
 
     rate: float
     state: str = INITIAL
-    waiting: dict[int, None] = field(default_factory=dict)
+    waiting: dict[int, float] = field(default_factory=dict)  # node: when the worker looks at it
     tokens: float = 1.0
     filled_s: float = -math.inf
 
@@ -39,16 +40,21 @@ class Zone:
         """Swap the limiter; a new one is empty when the old one would refuse (SwapLimiter)."""
         if rate == self.rate:
             return
-        self.fill(now)
-        accepted = self.rate > 0 and self.tokens >= 1 - TOLERANCE_S
+        accepted = self.accepts(now)
         self.rate, self.tokens = rate, 1.0 if accepted else 0.0
+
+    def accepts(self, now: float) -> bool:
+        """Whether a token is there now."""
+        self.fill(now)
+        return self.rate > 0 and self.tokens >= 1 - TOLERANCE_S
 
     def next_s(self, now: float) -> float:
         """When the next waiting node gets its taint; inf at rate 0."""
         if not self.waiting or self.rate <= 0:
             return math.inf
         self.fill(now)
-        return now + max(0.0, 1 - self.tokens) / self.rate
+        first_s = min(self.waiting.values())
+        return max(first_s, now + max(0.0, 1 - self.tokens) / self.rate)
 
 
 class NodeLifecycle:
@@ -64,9 +70,12 @@ class NodeLifecycle:
         now: float,
         first_pass_s: float,
         restarted: bool = False,
+        raced: frozenset[str] = frozenset(),
+        order: Sequence[str] = (),
     ):
+        """*raced* and *order* fix what is chance: see ``_stop_evictions``, and which nodes a pass looks at first."""
         self.control_plane, self.leases, self.informer = control_plane, leases, informer
-        self.first_pass_s = first_pass_s
+        self.first_pass_s, self.raced = first_pass_s, raced
         count = len(state.nodes)
         # A new process has seen no Lease yet: each node gets a full grace period from its first pass.
         self.seen_floor_s = np.full(count, max(now, first_pass_s) if restarted else -math.inf)
@@ -77,14 +86,21 @@ class NodeLifecycle:
         self.exists = np.zeros(count, bool) if restarted else state.node_exists.copy()
         self.unschedulable = np.zeros(count, bool)
         self.next_pass_s = max(now, first_pass_s)
+        self.before = (
+            np.full(count, np.nan),
+            np.full(count, np.nan),
+        )  # renewals, and when passes saw them in old ticks
+        self.marked_blind: set[int] = set()
+        self.order = np.array(sorted(range(count), key=lambda row: _place(state.nodes[row].name, order)), np.int64)
         self.zones: dict[str, Zone] = {}
         self.zone_of = [_zone(node) for node in state.nodes]
 
     # ---- what it does -------------------------------------------------------------------------------------------
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
-        changed = self._schedule_taints(state)
-        if now >= self.next_pass_s - TOLERANCE_S and self._wants_pass(state, now):
+        changed = False if self.leases.is_blind(now) else self._schedule_taints(state)
+        self._end_hung_pass(state, now)
+        if self._is_tick(now) and self._wants_pass(state, now):
             self.informer.follow(state)
             changed |= self._monitor(state, now)
         return self._execute_taints(state, now) or changed
@@ -97,7 +113,8 @@ class NodeLifecycle:
         )
         overdue = self._overdue_s(state, now)
         late = max(after, self._tick(float(overdue.min()))) if len(overdue) else math.inf
-        return min(news, late, *(zone.next_s(now) for zone in self.zones.values()), math.inf)
+        sees = self.leases.blind_until_s if self.leases.is_blind(now) else math.inf
+        return min(news, late, sees, *(zone.next_s(now) for zone in self.zones.values()), math.inf)
 
     # ---- NoSchedule: at once, without a limit -------------------------------------------------------------------
 
@@ -116,6 +133,21 @@ class NodeLifecycle:
 
     # ---- the monitor pass ---------------------------------------------------------------------------------------
 
+    def _end_hung_pass(self, state: ClusterState, now: float) -> None:
+        """Let a pass that hung on its first write go on now that the API answers; later passes follow from here."""
+        began_s = self._tick(self.leases.starting_s)
+        self.leases.starting_s = math.inf
+        while began_s < now - TOLERANCE_S:
+            if (self._overdue_s(state, now) <= began_s + TOLERANCE_S).any():
+                self.before = (self.leases.renewed_s(now).copy(), self._probed_s(now))
+                self.first_pass_s = self.next_pass_s = now
+                return
+            began_s += self.control_plane.node_monitor_period_s
+
+    def _is_tick(self, now: float) -> bool:
+        """Whether a pass that has not been made yet begins now."""
+        return now >= self.next_pass_s - TOLERANCE_S and self._tick(now) <= now + TOLERANCE_S
+
     def _tick(self, time_s: float) -> float:
         """The first pass at or after *time_s*."""
         if math.isinf(time_s):
@@ -129,13 +161,15 @@ class NodeLifecycle:
         renewed_s = self.leases.renewed_s(now)
         period_s = self.control_plane.node_monitor_period_s
         passes = np.ceil((renewed_s - TOLERANCE_S - self.first_pass_s) / period_s)
-        return np.maximum(self.first_pass_s + passes * period_s, self.seen_floor_s)
+        probed_s = np.maximum(self.first_pass_s + passes * period_s, self.seen_floor_s)
+        return np.where(renewed_s == self.before[0], self.before[1], probed_s)
 
     def _overdue_s(self, state: ClusterState, now: float) -> NDArray[np.float64]:
         """Times after which silent nodes that do not count as Unknown yet will."""
-        silent = ~self.leases.online & (state.node_ready != UNKNOWN) & state.node_exists
+        silent = self.leases.silent(now) & (state.node_ready != UNKNOWN) & state.node_exists
         if not silent.any():
             return np.empty(0)
+        silent &= ~self._changed_unseen(now)
         return (self._probed_s(now) + self.control_plane.node_monitor_grace_period_s)[silent]
 
     def _wants_pass(self, state: ClusterState, now: float) -> bool:
@@ -150,15 +184,21 @@ class NodeLifecycle:
         self.next_pass_s = self._tick(now + TOLERANCE_S + self.control_plane.node_monitor_period_s / 2)
         changed = self._take_added(state, now)
         grace_s = self.control_plane.node_monitor_grace_period_s
-        overdue = now + TOLERANCE_S >= self._probed_s(now) + grace_s
+        overdue = (now + TOLERANCE_S >= self._probed_s(now) + grace_s) & ~self._changed_unseen(now)
         for node in np.flatnonzero(overdue & (state.node_ready != UNKNOWN) & state.node_exists):
             self._mark_unknown(state, int(node), now)
             changed = True
-        for node in np.flatnonzero(state.node_exists):
-            changed |= self._execute_wanted(state, int(node))
+        for node in self.order[state.node_exists[self.order]].tolist():
+            changed |= self._execute_wanted(state, node, now)
         changed |= self._handle_disruption(state, now)
         self.passed = state.node_ready.copy()
         return changed
+
+    def _changed_unseen(self, now: float) -> NDArray[np.bool_]:
+        """(nodes,) True where the Node changed since a blind controller saw it: its write conflicts and it looks again."""
+        if not self.leases.is_blind(now):
+            self.marked_blind.clear()
+        return np.isin(np.arange(len(self.passed)), sorted(self.marked_blind))
 
     def _take_added(self, state: ClusterState, now: float) -> bool:
         """Nodes new to this process count as reachable, so a NoExecute taint they carry goes first."""
@@ -171,6 +211,8 @@ class NodeLifecycle:
 
     def _mark_unknown(self, state: ClusterState, node: int, now: float) -> None:
         was_ready = state.node_ready[node] == READY
+        if self.leases.is_blind(now):
+            self.marked_blind.add(node)
         state.mark_ready(node, UNKNOWN)
         if not was_ready:
             return
@@ -181,7 +223,7 @@ class NodeLifecycle:
                 state.mark_pod_not_ready(pod)
                 state.emit(Event(now, "Pod", state.pod_key(pod), "NodeNotReady", "Node is not ready"))
 
-    def _execute_wanted(self, state: ClusterState, node: int) -> bool:
+    def _execute_wanted(self, state: ClusterState, node: int, now: float) -> bool:
         """Queue the node for NoExecute, or take the taint away (processTaintBaseEviction)."""
         condition = int(state.node_ready[node])
         if condition == READY:
@@ -191,7 +233,7 @@ class NodeLifecycle:
             return False
         if held:  # a taint for the other condition is swapped straight away
             return self._put_execute(state, node)
-        self._zone(node).waiting[node] = None
+        self._zone(node).waiting.setdefault(node, now + self.control_plane.taint_retry_s / 2)
         return False
 
     def _mark_reachable(self, state: ClusterState, node: int) -> bool:
@@ -208,10 +250,11 @@ class NodeLifecycle:
         changed = False
         for zone in self.zones.values():
             while zone.next_s(now) <= now + TOLERANCE_S:
-                node = next(iter(zone.waiting))
+                node = min(zone.waiting, key=lambda n: zone.waiting[n])
                 del zone.waiting[node]
                 zone.tokens -= 1
-                if state.node_exists[node] and state.node_ready[node] != READY:
+                # a worker that sees an old node object takes it for ready and drops the request
+                if state.node_exists[node] and state.node_ready[node] != READY and not self.leases.is_blind(now):
                     changed |= self._put_execute(state, node)
         return changed
 
@@ -261,10 +304,19 @@ class NodeLifecycle:
         return False
 
     def _stop_evictions(self, state: ClusterState, now: float) -> bool:
-        """No node answers: more likely the control plane is cut off than that all are dead (master disruption)."""
-        changed = False
-        for node in np.flatnonzero(state.node_exists):
-            changed |= self._mark_reachable(state, int(node))
+        """No node answers: more likely the control plane is cut off than that all are dead (master disruption).
+
+        ``raced`` nodes of this pass keep a taint that the worker writes before the pass cancels it, a token each.
+        """
+        changed, worker_s = False, self.control_plane.taint_retry_s
+        for node in self.order[state.node_exists[self.order]].tolist():
+            zone = self._zone(node)
+            if state.nodes[node].name in self.raced and node in zone.waiting and zone.accepts(now + worker_s):
+                zone.tokens -= 1  # written meanwhile, and the pass goes by the node as it read it before
+                changed |= self._put_execute(state, node)
+                del zone.waiting[node]
+            else:
+                changed |= self._mark_reachable(state, node)
         for zone in self.zones.values():
             zone.set_rate(now, 0.0)
             zone.state = FULL
@@ -275,6 +327,10 @@ class NodeLifecycle:
             return self.control_plane.node_eviction_rate
         large = size > self.control_plane.large_cluster_size_threshold
         return self.control_plane.secondary_node_eviction_rate if large else 0.0
+
+
+def _place(name: str, order: Sequence[str]) -> int:
+    return order.index(name) if name in order else len(order)
 
 
 def _zone(node: Node) -> str:

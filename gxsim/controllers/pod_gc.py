@@ -24,7 +24,7 @@ class PodGC:
         self._pods = Log()
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
-        if now < self.next_pass_s - TOLERANCE_S or not self._has_work(state):
+        if now < self.next_pass_s - TOLERANCE_S or self._tick(now) > now + TOLERANCE_S or not self._has_work(state):
             return False
         self.informer.follow(state)
         self.next_pass_s = self._tick(now + self.control_plane.pod_gc_period_s / 2)
@@ -38,7 +38,7 @@ class PodGC:
 
     def _has_work(self, state: ClusterState) -> bool:
         """Whether a pass could find something now or later."""
-        if state.node_exists.all() and not any(_is_out_of_service(state, n) for n in range(len(state.nodes))):
+        if state.node_exists.all() and not any(is_out_of_service(state, n) for n in range(len(state.nodes))):
             self._missing_s.clear()
             return False
         self.informer.follow(state)
@@ -47,7 +47,7 @@ class PodGC:
 
     def _stuck(self, state: ClusterState, node: int) -> list[int]:
         """Terminating pods of a node that is neither ready nor in service."""
-        if state.node_ready[node] == READY or not _is_out_of_service(state, node):
+        if state.node_ready[node] == READY or not is_out_of_service(state, node):
             return []
         return [pod for pod in self.informer.pods_on(node) if state.pod_terminating[pod]]
 
@@ -84,5 +84,6 @@ class PodGC:
         state.delete(pod)
 
 
-def _is_out_of_service(state: ClusterState, node: int) -> bool:
+def is_out_of_service(state: ClusterState, node: int) -> bool:
+    """Whether somebody vouches with a taint that the node is off."""
     return any(taint.key == OUT_OF_SERVICE_KEY for taint in state.taints[node])

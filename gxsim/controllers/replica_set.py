@@ -1,6 +1,7 @@
 """ReplicaSet: as many active pods as wanted, created in doubling batches (pkg/controller/replicaset)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from gxsim.controllers.admission import Admission, Refused
@@ -17,9 +18,19 @@ HASH_LABEL = "pod-template-hash"
 class ReplicaSet:
     """Keeps the number of active pods (not over, not terminating) at ``replicas``."""
 
-    def __init__(self, control_plane: ControlPlane, *, informer: Informer, admission: Admission):
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        *,
+        informer: Informer,
+        admission: Admission,
+        victim_order: Callable[[int], float] | None = None,
+    ):
+        """*victim_order* decides among pods that are equal victims, lowest first; None takes the youngest."""
         self.control_plane, self.informer, self.admission = control_plane, informer, admission
+        self.victim_order = victim_order
         self.queue = WorkQueue("ReplicaSet", control_plane)
+        self._status: dict[int, tuple[int, int]] = {}  # owner: its pods and the ready ones, as last written
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         self.informer.follow(state)
@@ -36,14 +47,18 @@ class ReplicaSet:
         active = [pod for pod in self.informer.pods_of(owner) if is_active(state, pod)]
         missing = min(wanted - len(active), self.control_plane.burst_replicas)
         if missing > 0:
-            return self._create(state, owner, missing, now)
-        for pod in self._victims(state, active)[: min(-missing, self.control_plane.burst_replicas)]:
+            status = (len(active), sum(bool(state.pod_ready[pod]) for pod in active))
+            return self._create(state, owner, missing, now, status)
+        for pod in self._victims(state, active, now)[: min(-missing, self.control_plane.burst_replicas)]:
             delete_pod(state, pod, now)
         self.queue.forget(owner)
         return missing < 0
 
-    def _create(self, state: ClusterState, owner: int, missing: int, now: float) -> bool:
-        """Batches of 1, 2, 4, …; the first batch with a refusal is the last."""
+    def _create(self, state: ClusterState, owner: int, missing: int, now: float, status: tuple[int, int]) -> bool:
+        """Batches of 1, 2, 4, …; the first batch with a refusal is the last.
+
+        A failed sync that found another *status* writes it, and what is written brings the ReplicaSet back at once.
+        """
         created, batch = 0, self.control_plane.slow_start_batch
         while created < missing:
             size = min(batch, missing - created)
@@ -51,7 +66,10 @@ class ReplicaSet:
             created += made
             if made < size:
                 self.queue.retry(owner, now)
-                return created > 0
+                if self._status.get(owner, (0, 0)) != status:
+                    self._status[owner] = status
+                    self.queue.add([owner], now)
+                return True
             batch *= 2
         self.queue.forget(owner)
         return True
@@ -66,15 +84,15 @@ class ReplicaSet:
             return False
         return True
 
-    def _victims(self, state: ClusterState, active: list[int]) -> list[int]:
+    def _victims(self, state: ClusterState, active: list[int], now: float) -> list[int]:
         """Active pods, first victim first (ActivePodsWithRanks.Less)."""
         beside: dict[int, int] = {}
         for pod in active:
             node = int(state.pod_node[pod])
             beside[node] = beside.get(node, 0) + 1
-        return sorted(active, key=lambda pod: self._rank(state, pod, beside[int(state.pod_node[pod])]))
+        return sorted(active, key=lambda pod: self._rank(state, pod, beside[int(state.pod_node[pod])], now))
 
-    def _rank(self, state: ClusterState, pod: int, beside: int) -> tuple[float, ...]:
+    def _rank(self, state: ClusterState, pod: int, beside: int, now: float) -> tuple[float, ...]:
         ready_since_s = float(state.pod_ready_since_s[pod])
         annotations = state.templates[state.pod_template[pod]].annotations
         return (
@@ -83,12 +101,17 @@ class ReplicaSet:
             bool(state.pod_ready[pod]),
             float(annotations.get("controller.kubernetes.io/pod-deletion-cost", 0)),
             -beside,
-            # ready for a shorter time goes first; the real one compares logarithms of ages, so near ties are by UID
-            -ready_since_s if not math.isnan(ready_since_s) else 0.0,
+            _age_rank(now, ready_since_s),
             -int(state.pod_restarts[pod]),
-            -float(state.pod_created_s[pod]),
-            -pod,
+            _age_rank(now, float(state.pod_created_s[pod])),
+            -pod if self.victim_order is None else self.victim_order(pod),
         )
+
+
+def _age_rank(now: float, since_s: float) -> int:
+    """The power of two below the age in nanoseconds: ages are compared no finer (logarithmicRankDiff)."""
+    age_ns = (now - since_s) * 1e9
+    return int(math.log2(age_ns)) if age_ns >= 1 else -1  # NaN: not ready, and compared with its like
 
 
 def is_active(state: ClusterState, pod: int) -> bool:

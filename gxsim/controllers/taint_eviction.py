@@ -54,7 +54,7 @@ class TaintEviction:
         if not state.pod_exists[pod]:
             self._cancel(pod)
             return
-        if node == PENDING or not state.node_exists[node] or state.pod_terminating[pod]:
+        if node == PENDING or not state.node_exists[node]:
             return
         if not self.taints[node]:
             if self._cancel(pod):

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from gxsim.controllers.admission import Admission
+from gxsim.controllers.attach_detach import AttachDetach, Attachments
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
 from gxsim.controllers.disruption import Disruption
@@ -20,6 +21,8 @@ from gxsim.controllers.replica_set import ReplicaSet
 from gxsim.controllers.stateful_set import StatefulSet
 from gxsim.controllers.taint_eviction import TaintEviction
 from gxsim.controllers.volume_binder import VolumeBinder
+from gxsim.engine.outage import leads_s, reconnected_s, through_s
+from gxsim.engine.partition import Cut, sides
 from gxsim.engine.phases import Phases
 from gxsim.errors import InvariantError
 from gxsim.model.control_plane import ControlPlane, PodTiming
@@ -55,26 +58,41 @@ class Components:
         etcd_members: Sequence[str],
     ):
         self.state, self.framework, self.control_plane, self.phases = state, framework, control_plane, phases
-        self.leases, self.informer = leases, Informer()
+        self.leases, self.informer, self.attachments = leases, Informer(), Attachments()
         self.admission = Admission(state, sync_phase_s=phases.quota_s, sync_period_s=control_plane.quota_sync_s)
         self.etcd = [state.node_index[name] for name in etcd_members]
         self.down = dict.fromkeys(COMPONENTS, 0)  # open faults of each
-        self.kubelets = Kubelet(state, kubelet, pod_timings, leases=leases, informer=self.informer)
+        self.cuts: list[Cut] = []  # open partitions
+        self.cut_off: frozenset[int] = frozenset()  # nodes on the side without the control plane
+        self.has_leader = True  # whether a side has the majority of etcd's members
+        self.kubelets = Kubelet(
+            state,
+            kubelet,
+            pod_timings,
+            leases=leases,
+            informer=self.informer,
+            attachments=self.attachments,
+            status_s=phases.status_s,
+            reconcile_s=phases.reconcile_s,
+        )
         self.disruption = Disruption(control_plane, self.informer)
         self.processes: dict[str, list[Controller]] = {}
         self.starts_s: dict[str, float] = {}  # of processes that are to start
-        self.api_since_s = 0.0
+        self.lost_s = 0.0  # when the API was last lost
+        self.lost_watches = False
         self.api_up = True
         for name in (CONTROLLERS, SCHEDULER):
             self._start(name, 0.0, restarted=False)
 
     # ---- what lives ---------------------------------------------------------------------------------------------
 
-    def live(self) -> list[Controller]:
-        """Those that act now, kubelets first."""
+    def live(self, now: float) -> list[Controller]:
+        """Those that act now, kubelets first; of processes without watches only what has a clock of its own."""
         if not self.api_up:
             return []
-        controllers, scheduler = self.processes.get(CONTROLLERS, ()), self.processes.get(SCHEDULER, ())
+        controllers, scheduler = self.processes.get(CONTROLLERS, []), self.processes.get(SCHEDULER, [])
+        if self.leases.is_blind(now):
+            return [self.kubelets, self.disruption, *(c for c in controllers if isinstance(c, NodeLifecycle))]
         return [self.kubelets, self.disruption, *controllers, *scheduler]
 
     def fail(self, name: str, now: float) -> None:
@@ -84,12 +102,27 @@ class Components:
         self.starts_s.pop(name, None)
 
     def repair(self, name: str, now: float) -> None:
-        """One fault of *name* is over."""
+        """One fault of *name* is over; a process that no fault stops any more starts."""
         if self.down[name] < 1:
             raise InvariantError(f"{name} is repaired but was not down")
         self.down[name] -= 1
-        if name in (CONTROLLERS, SCHEDULER) and self.down[name] == 0:
-            self.starts_s[name] = now
+        if self.down[name] == 0 and name in (CONTROLLERS, SCHEDULER):
+            self.starts_s[name] = now + self._start_delay_s()
+        elif self.down[name] == 0 and name == APISERVER:
+            self.starts_s[name] = now + self.control_plane.apiserver_start_s
+            self.leases.starting_s = now
+
+    def _start_delay_s(self) -> float:
+        given = self.phases.component_start_s
+        return self.control_plane.component_start_s if given is None else given
+
+    def cut(self, cut: Cut) -> None:
+        """Tear the network between two sides."""
+        self.cuts.append(cut)
+
+    def heal(self, cut: Cut) -> None:
+        """End one partition between two sides."""
+        self.cuts.remove(cut)
 
     def members_up(self) -> int:
         """Number of etcd members that run and reach one another; cut-off nodes do not count."""
@@ -107,14 +140,21 @@ class Components:
     # ---- how that changes ---------------------------------------------------------------------------------------
 
     def follow(self, now: float) -> None:
-        """Take note of the API server's and etcd's state; start processes that are due."""
-        up = self._quorum() and self.down[APISERVER] == 0
-        if up != self.api_up:
-            self.api_up = up
-            if up:
-                self._api_returns(now)
-            self.api_since_s = now
-        self.leases.follow(now, self.state.node_heartbeats & self.api_up)
+        """Take note of the network's, the API server's and etcd's state; start processes that are due."""
+        self._part()
+        if self.starts_s.get(APISERVER, math.inf) <= now + TOLERANCE_S:
+            del self.starts_s[APISERVER]
+        serves = self.down[APISERVER] == 0 and APISERVER not in self.starts_s
+        up = serves and self._quorum()
+        if self.api_up and not up:
+            self.lost_s = now
+        if not serves and not self.lost_watches:
+            self.lost_watches = True
+            self.leases.lose_watches(now)
+        if up and not self.api_up:
+            self._api_returns(now)
+        self.api_up = up
+        self.leases.follow(now, self.state.node_heartbeats, api_up=up)
         for name, start_s in list(self.starts_s.items()):
             if self.api_up and start_s <= now + TOLERANCE_S:
                 del self.starts_s[name]
@@ -122,24 +162,44 @@ class Components:
 
     def due(self, now: float) -> float:
         """When a process starts."""
+        if APISERVER in self.starts_s:
+            return self.starts_s[APISERVER]
         return min(self.starts_s.values(), default=math.inf) if self.api_up else math.inf
 
     def _quorum(self) -> bool:
-        if self.down[ETCD]:
+        if self.down[ETCD] or not self.has_leader:
             return False
         return not self.etcd or self.members_up() > len(self.etcd) // 2
 
-    def _api_returns(self, now: float) -> None:
-        """With leader election, whoever could not renew for too long has exited and must wait out its old lease."""
-        if not self.control_plane.leader_election or now - self.api_since_s <= self.control_plane.renew_deadline_s:
+    def _part(self) -> None:
+        """Cut off the nodes on the losing side of the open partitions, and let others back."""
+        if not self.cuts and not self.cut_off:
             return
-        wait_s = self.control_plane.lease_duration_s + self.control_plane.retry_period_s
-        for name in (CONTROLLERS, SCHEDULER):
-            if self.down[name] == 0:
-                self.processes.pop(name, None)
-                self.starts_s[name] = now + wait_s
+        cut_off = np.isin(np.arange(len(self.state.nodes)), sorted(self.cut_off))
+        wanted, self.has_leader = sides(self.cuts, self.etcd, self.state.node_down - cut_off == 0)
+        for node in sorted(wanted - self.cut_off):
+            self.state.fail(node)
+        for node in sorted(self.cut_off - wanted):
+            self.state.repair(node)
+        self.cut_off = wanted
+
+    def _api_returns(self, now: float) -> None:
+        """Survivors open their watches again; with leader election, who could not renew for too long has exited."""
+        parameters = self.control_plane
+        if self.lost_watches:
+            self.leases.regain_watches(reconnected_s(parameters, self.lost_s, now, self.phases.watch_jitter))
+        if parameters.leader_election and now - self.lost_s > parameters.renew_deadline_s:
+            got_s = now if self.lost_watches else through_s(parameters, self.lost_s, now)
+            for name in (CONTROLLERS, SCHEDULER):
+                if self.down[name] == 0:
+                    self.processes.pop(name, None)
+                    first_s = leads_s(parameters, got_s) + self._start_delay_s()
+                    self.starts_s[name] = max(first_s, self.starts_s.get(name, now))
+        self.lost_watches = False
 
     def _start(self, name: str, now: float, *, restarted: bool) -> None:
+        if name == CONTROLLERS:
+            self.leases.regain_watches(now)
         self.processes[name] = (
             self._controllers(now, restarted=restarted) if name == CONTROLLERS else [self._scheduler()]
         )
@@ -160,13 +220,16 @@ class Components:
                 now=now,
                 first_pass_s=monitor_s,
                 restarted=restarted,
+                raced=self.phases.raced,
+                order=self.phases.node_order,
             ),
             TaintEviction(state, informer),
             PodGC(state, parameters, informer=informer, now=now, first_pass_s=pod_gc_s),
             Deployment(parameters, informer=informer),
-            ReplicaSet(parameters, informer=informer, admission=self.admission),
+            ReplicaSet(parameters, informer=informer, admission=self.admission, victim_order=self.phases.victim_order),
             StatefulSet(parameters, informer=informer, admission=self.admission),
             DaemonSet(parameters, informer=informer, admission=self.admission),
             VolumeBinder(parameters, self.leases),
+            AttachDetach(parameters, self.attachments),
             EndpointSlice(),
         ]

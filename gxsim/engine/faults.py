@@ -10,6 +10,7 @@ from gxsim.controllers.deletion import delete_pod
 from gxsim.controllers.node_lifecycle import NO_EXECUTE
 from gxsim.engine.components import COMPONENTS
 from gxsim.engine.occurrences import occurrences
+from gxsim.engine.partition import Cut
 from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
@@ -87,7 +88,18 @@ def _return_node(sim: "Simulation", fault: Fault, node: int) -> None:
 
 
 def _cut_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.fail(node)
+    """Tear the network between a node and the fault's target, or everything that is not selected with it."""
+    sim.components.cut(_sides(sim, fault, node))
+
+
+def _join_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.components.heal(_sides(sim, fault, node))
+
+
+def _sides(sim: "Simulation", fault: Fault, node: int) -> Cut:
+    near = set(nodes_of(sim.state, fault.selector)) | {node}
+    far = set(range(len(sim.state.nodes))) if fault.target is None else set(nodes_of(sim.state, fault.target))
+    return frozenset({node}), frozenset(far - near)
 
 
 def _lose_node(sim: "Simulation", fault: Fault, node: int) -> None:
@@ -203,7 +215,7 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
     ("NodeChaos", "node-taint"): FaultKind(what="nodes", begin=_taint, end=_untaint),
     ("NodeChaos", "node-delete"): FaultKind(what="nodes", begin=_delete_node, end=_register_node),
     ("ZoneChaos", "zone-outage"): FaultKind(what="nodes", begin=_stop_node, end=_return_node),
-    ("NetworkChaos", "partition"): FaultKind(what="nodes", begin=_cut_node, end=_return_node),
+    ("NetworkChaos", "partition"): FaultKind(what="nodes", begin=_cut_node, end=_join_node),
     ("PodChaos", "pod-kill"): FaultKind(what="pods", begin=_kill_pod),
     ("PodChaos", "pod-failure"): FaultKind(what="pods", begin=_stall_pod, end=_unstall_pod),
     ("PodChaos", "pod-unresponsive"): FaultKind(what="pods", begin=_stall_pod, end=_unstall_pod),

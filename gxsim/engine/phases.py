@@ -1,5 +1,6 @@
-"""Where in their period the periodic loops of a cluster stand at t = 0; chance, unless given."""
+"""What chance decides about a cluster's own machinery unless it is given: where loops stand at t = 0, and ties."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,13 @@ class Phases:
     flush_s: float
     quota_s: float
     leases_s: NDArray[np.float64]  # (nodes,) at most 0
+    status_s: NDArray[np.float64]  # (nodes,) when each kubelet compares its node's status with the API's
+    reconcile_s: NDArray[np.float64]  # (nodes,) when it compares its pods' statuses
+    watch_jitter: float = 0.5  # share of a watch's back-off that is added to it, from 0 to 1
+    component_start_s: float | None = None  # from a restart to the first pass; None: as the parameters say
+    raced: frozenset[str] = frozenset()  # nodes whose NoExecute taint is written while a pass cancels all of them
+    node_order: tuple[str, ...] = ()  # in which a pass of the node monitor looks at nodes; others follow
+    victim_order: Callable[[int], float] | None = None  # among equal victims of a ReplicaSet, the lowest goes first
 
 
 def draw_phases(streams: Streams, nodes: int, control_plane: ControlPlane, kubelet: Kubelet) -> Phases:
@@ -30,4 +38,7 @@ def draw_phases(streams: Streams, nodes: int, control_plane: ControlPlane, kubel
         flush_s=float(flush) * control_plane.unschedulable_flush_period_s,
         quota_s=float(quota) * control_plane.quota_sync_s,
         leases_s=-streams.take("kubelet/lease-phases").random(nodes) * kubelet.lease_renew_s,
+        status_s=streams.take("kubelet/status-phases").random(nodes) * kubelet.status_period_s,
+        reconcile_s=streams.take("kubelet/pod-status-phases").random(nodes) * kubelet.status_period_s,
+        watch_jitter=float(streams.take("control-plane/watch-jitter").random()),
     )

@@ -117,7 +117,7 @@ class Simulation:
         now = float(self.env.now)
         self.components.follow(now)
         for _ in range(MOST_ROUNDS):
-            changes = [controller.reconcile(self.state, now) for controller in self.components.live()]
+            changes = [controller.reconcile(self.state, now) for controller in self.components.live(now)]
             if not any(changes):
                 break
         else:
@@ -145,7 +145,7 @@ class Simulation:
         instant, rounds = -1.0, 0
         while True:
             now = float(self.env.now)
-            due_s = min((c.due(self.state, now) for c in self.components.live()), default=math.inf)
+            due_s = min((c.due(self.state, now) for c in self.components.live(now)), default=math.inf)
             due_s = min(due_s, self.components.due(now))
             self._wake = self.env.event()
             if math.isinf(due_s):

@@ -1,7 +1,7 @@
 """Batches: an outbox that is polled, and blocks that an orderer cuts."""
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Cutting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
-    """(blocks,) messages ``first`` to ``end`` - 1 of each block, when it was cut, had left the leader, was committed."""
+    """(blocks,) messages ``first`` to ``end`` - 1, and when each was cut, had left the leader and was committed."""
 
     first: NDArray
     end: NDArray
@@ -74,25 +74,10 @@ def cut_blocks(
     rows: list[tuple[int, int, float, float, float]] = []
     first, count = 0, len(arrivals)
     while first < count:
-        taken = arrivals[first] if held else max(arrivals[first], floor)
-        fits = bisect_right(sums, sums[first] + rules.preferred_max_bytes) - 1  # messages before this one fit
-        if fits == first:
-            end, cut, timer, held = first + 1, taken, np.inf, False
-        else:
-            timer = min(timer, taken + rules.batch_timeout_s)
-            expiry = first + 1 if timer < floor else max(bisect_right(arrivals, timer), first + 1)
-            full = first + rules.max_message_count
-            if full <= min(fits, expiry):
-                end, cut, timer, held = full, max(arrivals[full - 1], floor, taken), np.inf, False
-            elif fits < expiry:
-                end, cut, held = fits, max(arrivals[fits], floor, taken), True
-                if sums[fits + 1] - sums[fits] > rules.preferred_max_bytes:
-                    timer = np.inf
-            else:
-                end, cut, timer, held = expiry, timer, np.inf, False
+        end, cut, next_timer, next_held = _next_cut(arrivals, sums, first, rules, timer, held, floor)
         if cut > until_s:
-            timer, held = _before(memory, rows, arrivals, first, floor, rules)
             break
+        timer, held = next_timer, next_held
         written = max(cut, free) + rules.write_s + rules.write_s_per_byte * (sums[end] - sums[first])
         committed = max(written + rules.commit_s, inflight[-1] if inflight else -np.inf)
         free = written
@@ -112,6 +97,23 @@ def cut_blocks(
         written_s=columns[3],
         committed_s=columns[4],
     )
-    return blocks, Cutter(
-        timer_s=timer, held=held, taking_from_s=floor, log_free_s=free, inflight_s=tuple(inflight)
-    )
+    return blocks, Cutter(timer_s=timer, held=held, taking_from_s=floor, log_free_s=free, inflight_s=tuple(inflight))
+
+
+def _next_cut(
+    arrivals: list[float], sums: list[float], first: int, rules: Cutting, timer: float, held: bool, floor: float
+) -> tuple[int, float, float, bool]:
+    """End and instant of the block that starts at *first*; the timer and whether a message is pending after it."""
+    taken = arrivals[first] if held else max(arrivals[first], floor)
+    fits = bisect_right(sums, sums[first] + rules.preferred_max_bytes) - 1  # messages before this one fit
+    if fits == first:
+        return first + 1, taken, np.inf, False
+    timer = min(timer, taken + rules.batch_timeout_s)
+    expiry = first + 1 if timer < floor else max(bisect_right(arrivals, timer), first + 1)
+    full = first + rules.max_message_count
+    if full <= min(fits, expiry):
+        return full, max(arrivals[full - 1], floor, taken), np.inf, False
+    if fits < expiry:
+        oversize = sums[fits + 1] - sums[fits] > rules.preferred_max_bytes
+        return fits, max(arrivals[fits], floor, taken), np.inf if oversize else timer, True
+    return expiry, timer, np.inf, False

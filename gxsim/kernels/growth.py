@@ -48,18 +48,19 @@ def oldest_kept(days: NDArray, retention: float | None, purge_every: float = 1.0
 def copy_weights(days: NDArray, *, every: float, keep: int) -> NDArray:
     """(lags, days) weights of the levels of lag days before in the sum of the copies that exist on each of *days*.
 
-    Copies are taken at multiples of *every* days, and the last *keep* of them exist. *days* are consecutive whole days;
-    between two of them a level moves in a straight line. The copy of a moment is counted on that moment's day.
+    Copies are taken at multiples of *every* days, not before the first of *days*, and the last *keep* of them exist.
+    *days* are consecutive whole days; between two of them a level moves in a straight line.
     """
     weights = np.zeros((int(np.ceil(keep * every)) + 2, len(days)))
     position = np.arange(len(days))
     last = np.floor(days / every + 1e-9) * every
     for number in range(keep):
         lag = days - (last - number * every)
+        exists = lag <= position + 1e-9
         before = np.ceil(lag - 1e-9).astype(int)
         share = before - lag  # of the way from the day before the copy to the day after it
-        np.add.at(weights, (before, position), 1.0 - share)
-        np.add.at(weights, (np.maximum(before - 1, 0), position), share)
+        np.add.at(weights, (before, position), (1.0 - share) * exists)
+        np.add.at(weights, (np.maximum(before - 1, 0), position), share * exists)
     return weights[: int(np.flatnonzero(weights.any(axis=1)).max(initial=0)) + 1]
 
 

@@ -3,16 +3,43 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Windows = NDArray  # (windows, 2) from and to of each stretch of up time, sorted and apart; the last may end at inf
+Windows = NDArray  # (windows, 2) from and to of each stretch of up time, sorted and apart; no rows: never
 
 ALWAYS = np.array([[-np.inf, np.inf]])
 
 
+def windows_of(times_s: NDArray, up: NDArray) -> Windows:
+    """The windows of a condition that holds, or does not, from each of *times_s* on; the first holds before it too."""
+    edges = np.diff(np.concatenate([[0], up.astype(np.int8), [0]]))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    from_s, to_s = np.append(-np.inf, times_s[1:]), np.append(times_s, np.inf)
+    return np.column_stack([from_s[starts], to_s[ends]])
+
+
+def both(one: Windows, other: Windows) -> Windows:
+    """When both are up."""
+    return _combined([one, other], 2)
+
+
+def either(several: list[Windows]) -> Windows:
+    """When at least one is up."""
+    return _combined(several, 1)
+
+
+def _combined(several: list[Windows], least: int) -> Windows:
+    """When at least *least* of them are up."""
+    edges = np.concatenate([*several, np.empty((0, 2))])
+    times_s = np.unique(np.concatenate([[-np.inf], edges.ravel()]))
+    level = np.searchsorted(np.sort(edges[:, 0]), times_s, side="right")
+    level = level - np.searchsorted(np.sort(edges[:, 1]), times_s, side="right")
+    return windows_of(times_s, level >= least)
+
+
 def worked(times_s: NDArray, windows: Windows) -> NDArray:
-    """Up time until each of *times_s*, counted from the first window's start."""
-    if _always(windows):
+    """Up time from 0 until each of *times_s*."""
+    if _always(windows) or len(windows) == 0:
         return times_s
-    starts, ends = windows[:, 0], windows[:, 1]
+    starts, ends = windows[:, 0].clip(min=0.0), windows[:, 1]
     before = np.concatenate([[0.0], np.cumsum(ends - starts)])[:-1]
     window = np.maximum(np.searchsorted(starts, times_s, side="right") - 1, 0)
     return before[window] + np.clip(times_s, starts[window], ends[window]) - starts[window]
@@ -22,7 +49,9 @@ def clock(worked_s: NDArray, windows: Windows) -> NDArray:
     """The latest time at which so much up time has passed; inf when it never has."""
     if _always(windows):
         return worked_s
-    starts, ends = windows[:, 0], windows[:, 1]
+    if len(windows) == 0:
+        return np.full(worked_s.shape, np.inf)
+    starts, ends = windows[:, 0].clip(min=0.0), windows[:, 1]
     before = np.concatenate([[0.0], np.cumsum(ends - starts)])
     window = np.clip(np.searchsorted(before[:-1], worked_s, side="right") - 1, 0, len(starts) - 1)
     return np.where(worked_s > before[-1], np.inf, starts[window] + worked_s - before[window])
@@ -48,6 +77,12 @@ def fifo(arrival_s: NDArray, service_s: NDArray | float, *, servers: int = 1, fr
     turn = len(arrival_s) % servers  # the next arrival meets the server whose turn it is
     free_s[:] = np.roll(free_s, -turn)
     return departure_s
+
+
+def within(times_s: NDArray, windows: Windows) -> NDArray:
+    """Whether each time lies in a window."""
+    window = np.searchsorted(windows[:, 0], times_s, side="right") - 1
+    return (window >= 0) & (times_s < np.append(windows[:, 1], -np.inf)[window])
 
 
 def _always(windows: Windows) -> bool:

@@ -81,6 +81,11 @@ def dotted_path(path: Sequence[str | int]) -> str:
     return text
 
 
+def steps(path: str) -> list[str | int]:
+    """The way back: ``spec.containers[0].name`` as steps; what stands in brackets and is no number is a key."""
+    return [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
+
+
 def read(
     paths: Sequence[str | Path],
     digests: dict[str, str] | None = None,

@@ -1,6 +1,5 @@
 """Manifests into a Cluster: what an API server would hold after ``kubectl apply``."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from gxsim.api.defaulting import default
 from gxsim.api.validation import violations
 from gxsim.api.violations import Violation
 from gxsim.errors import ScenarioError
-from gxsim.load.documents import Document, read
+from gxsim.load.documents import Document, read, steps
 from gxsim.load.objects import READERS, WORKLOADS, cluster
 from gxsim.model.cluster import Cluster
 
@@ -29,9 +28,14 @@ def load_cluster(
     files' text. Raises ScenarioError with file, line and path for what an API server would refuse.
     """
     digests = {} if digests is None else digests
-    documents = _applied(read(paths, digests, variables))
-    context = context_of(document.value for document in documents)
-    return cluster([(_stored(document, context), document.source) for document in documents], digests)
+    return cluster_of(read(paths, digests, variables), digests)
+
+
+def cluster_of(documents: Iterable[Document], digests: dict[str, str] | None = None) -> Cluster:
+    """The same for *documents* that are read already, with the *digests* of their files."""
+    applied = _applied(documents)
+    context = context_of(document.value for document in applied)
+    return cluster([(_stored(document, context), document.source) for document in applied], digests)
 
 
 def _applied(documents: Iterable[Document]) -> list[Document]:
@@ -90,9 +94,4 @@ def _refuse(document: Document, found: Sequence[Violation]) -> None:
         hint = f"; {first.hint}" if first.hint else ""
         kind, name = document.value["kind"], document.value["metadata"].get("name", "")
         path = f" {first.path}" if first.path else ""
-        raise ScenarioError(f"{document.at(_steps(first.path))}: {kind} {name}:{path}", f"{first.message}{hint}{more}")
-
-
-def _steps(path: str) -> list[str | int]:
-    """``spec.containers[0].name`` as steps; what stands in brackets and is no number is a key."""
-    return [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
+        raise ScenarioError(f"{document.at(steps(first.path))}: {kind} {name}:{path}", f"{first.message}{hint}{more}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gxsim.errors import ScenarioError
-from gxsim.load.documents import Document, read_one
+from gxsim.load.documents import Document, read_one, steps
 from gxsim.load.fields import read_fields, unknown_name
 from gxsim.load.manifests import load_cluster
 from gxsim.model.cluster import Cluster
@@ -28,6 +28,14 @@ class Case:
     model: Model
     placement: Placement | None = None
     digests: dict[str, str] = field(default_factory=dict)
+    document: Document | None = field(default=None, repr=False)
+
+    def located(self, error: ScenarioError) -> ScenarioError:
+        """An error about a field of the scenario that turned up in the run, with the field's file and line."""
+        path = steps(error.path)
+        if self.document is None or path[0] not in {field.name for field in dataclasses.fields(Scenario)}:
+            return error
+        return self.document.error(("spec", *path), error.problem)
 
     def __repr__(self) -> str:
         start = f"placement {self.placement.name!r}" if self.placement else "placed from scratch"
@@ -41,13 +49,16 @@ def load(path: str | Path) -> Case:
     """
     file = find_scenario(path)
     digests: dict[str, str] = {}
-    scenario = _read(file, "Scenario", digests)
+    document = read_one(file, digests)
+    scenario = _noun(document, "Scenario")
     folder = file.parent
     cluster = load_cluster([folder / name for name in (*scenario.manifests, *scenario.overlays)], digests)
     model = _read(folder / scenario.model, "Model", digests) if scenario.model else Model()
     placement = _read(folder / scenario.placement, "Placement", digests) if scenario.placement else None
     relative = {_relative(name, folder): digest for name, digest in sorted(digests.items())}
-    return Case(scenario=scenario, cluster=cluster, model=model, placement=placement, digests=relative)
+    return Case(
+        scenario=scenario, cluster=cluster, model=model, placement=placement, digests=relative, document=document
+    )
 
 
 def bundled() -> Path:
@@ -78,13 +89,16 @@ def questions() -> dict[str, str]:
 
 
 def _read(path: Path, kind: str, digests: dict[str, str]) -> Any:
-    document = read_one(path, digests)
+    return _noun(read_one(path, digests), kind)
+
+
+def _noun(document: Document, kind: str) -> Any:
     check_header(document, kind)
     metadata = document.value.get("metadata") or {}
     if not isinstance(metadata, dict) or set(metadata) - {"name"}:
         raise document.error(("metadata",), "expected metadata with a name only")
     found = read_fields(KINDS[kind], document, ("spec",))
-    return dataclasses.replace(found, name=str(metadata.get("name") or path.stem))
+    return dataclasses.replace(found, name=str(metadata.get("name") or Path(document.file).stem))
 
 
 def check_header(document: Document, kind: str) -> None:

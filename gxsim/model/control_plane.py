@@ -15,6 +15,11 @@ class ControlPlane:
     renew_deadline_s: float = spec(10.0, doc="A leader that cannot renew for so long exits", gt=0)
     retry_period_s: float = spec(2.0, doc="Pause between tries to get the lease", gt=0)
     supervisor_restart_s: float = spec(5.0, doc="Pause before systemd starts an exited process again", ge=0)
+    component_start_s: float = spec(0.5, doc="From the start of controllers or scheduler to their first work", ge=0)
+    apiserver_start_s: float = spec(5.0, doc="From the start of an API server to its first answer", ge=0)
+    request_timeout_s: float = spec(60.0, doc="Longest time a request hangs in the API server without etcd", gt=0)
+    watch_backoff_s: float = spec(0.8, doc="First pause before a lost watch is opened again; it doubles", gt=0)
+    watch_backoff_cap_s: float = spec(30.0, doc="Longest pause before a lost watch is opened again", gt=0)
 
     node_monitor_period_s: float = spec(5.0, doc="Pause between two looks at the node leases", gt=0)
     node_monitor_grace_period_s: float = spec(50.0, doc="Silence after which a node is Unknown", gt=0)
@@ -46,6 +51,8 @@ class ControlPlane:
 
     disrupted_pods_expiry_s: float = spec(120.0, doc="An eviction that never came is forgotten after this", gt=0)
     detach_timeout_s: float = spec(360.0, doc="Silence after which a volume is detached by force", gt=0)
+    attach_s: float = spec(1.0, doc="Time a network volume takes to be attached to a node", ge=0)
+    detach_s: float = spec(1.0, doc="Time a network volume takes to be detached", ge=0)
     drain_retry_s: float = spec(5.0, doc="Pause before kubectl drain tries a refused eviction again", gt=0)
     drain_poll_s: float = spec(1.0, doc="Period at which kubectl drain looks whether a pod is gone", gt=0)
 

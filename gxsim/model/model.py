@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gxsim.kernels.service_times import DISTRIBUTIONS
 from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
 from gxsim.model.fields import spec
+from gxsim.model.storage import Backup, Growth, HostGrowth, SampleStore, StorageStatement, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,16 @@ class Edge:
     nodes: tuple[str, ...] = spec(doc="Nodes it runs on")
     rate_limit: float | None = spec(None, doc="Requests per second and client address; absent: no limit", gt=0)
     burst: int = spec(0, doc="Requests above the rate that may wait, as in nginx's limit_req", ge=0)
+    delay: int = spec(0, doc="Requests of the burst that pass at once; all of them: nginx's nodelay", ge=0)
     source: str = spec(doc="Where the values come from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateChange:
+    """From this time of day on, every day, the rate is the average times the factor."""
+
+    at_s: float = spec(doc="Time since midnight", ge=0)
+    factor: float = spec(doc="Factor of the average rate", ge=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +133,8 @@ class Population:
     edge: str = spec(doc="Node whose address DNS answers")
     rate: float = spec(doc="Requests per second on average", ge=0)
     clients: int = spec(1, doc="Client addresses the requests come from", ge=1)
+    skew: float = spec(0.0, doc="Zipf exponent of the rates of the addresses; 0: all equal", ge=0)
+    profile: tuple[RateChange, ...] = spec((), doc="How the rate changes over the day; none: not at all")
     source: str = spec(doc="Where the value comes from")
 
 
@@ -133,6 +146,10 @@ class Path:
     route: str = spec("", doc="URL prefix at the edge")
     node_port: int = spec(0, doc="NodePort the edge forwards to", ge=0, le=65535)
     steps: tuple[str, ...] = spec(doc="The services a request visits, in order")
+    callers: Mapping[str, str] = spec(doc="Who calls a step, where it is not the step before", factory=dict)
+    connect_timeout_s: float = spec(60.0, doc="How long a caller waits for a dead endpoint; nginx's default", gt=0)
+    retries: int = spec(0, doc="Further endpoints a caller tries, each picked anew", ge=0)
+    patience_s: float | None = spec(None, doc="A later answer is a failure to the user; absent: any will do", gt=0)
     share: float = spec(doc="Share of all requests that take this path", ge=0, le=1)
     writes: bool = spec(False, doc="Whether the request ends in the outbox")
     source: str = spec(doc="Where the value comes from")
@@ -145,6 +162,9 @@ class Station:
     step: str = spec(doc="The step: namespace/service or an edge; shell patterns are allowed")
     service_time_s: float = spec(doc="Mean service time of one visit", gt=0)
     scv: float = spec(1.0, doc="Squared coefficient of variation of the service time", ge=0)
+    distribution: str = spec("auto", doc="auto: the usual one of that variability", choices=DISTRIBUTIONS)
+    samples_s: tuple[float, ...] = spec((), doc="Measured service times to draw from, for empirical", gt=0)
+    hit_ratio: float = spec(0.0, doc="Share of visits after which the steps that follow are left out", ge=0, le=1)
     servers: int = spec(1, doc="Visits that one pod serves at a time: threads or connections", ge=1)
     source: str = spec(doc="Where the values come from")
 
@@ -167,122 +187,6 @@ class Ledger:
     event_peer: str = spec(doc="Service whose events the projector follows")
     projector: str = spec(doc="Workload that projects (namespace/name)")
     source: str = spec(doc="Where the values come from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
-    """What a workload's volumes grow by, each; *retention* cuts off what is older.
-
-    Entries of one name grow alike: the same ledger lies on every orderer and every peer.
-    """
-
-    name: str = spec(doc="What grows")
-    namespace: str = spec(doc="Namespace of the workload")
-    workload: str = spec(doc="Name of the workload; shell patterns are allowed")
-    ordinal: int | None = spec(None, doc="The only pod of a StatefulSet whose volume grows; absent: each", ge=0)
-    per_day_bytes: tuple[int, int] = spec(doc="Lowest and highest growth per day", ge=0)
-    per_write_bytes: tuple[int, int] | None = spec(
-        None, doc="Lowest and highest growth per write of the request paths, for a forecast from the traffic", ge=0
-    )
-    each: str = spec(
-        "volume",
-        doc="What the growth is of: the volume, or every container whose logs it holds",
-        choices=("volume", "container"),
-    )
-    per_month: tuple[float, float] = spec(
-        (0.0, 0.0), doc="Lowest and highest growth of the rate itself; 0.02 is 2 %", gt=-1
-    )
-    level_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest amount that is there besides, and stays", ge=0)
-    age_s: float = spec(0.0, doc="How long it has grown when the clock starts", ge=0)
-    retention_s: float | None = spec(None, doc="How long data is kept; absent: for ever", gt=0)
-    purge_every_s: float = spec(86400.0, doc="How often data that is too old is removed", gt=0)
-    source: str = spec(doc="Where the value comes from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostGrowth:
-    """What lies on a node's disk outside volumes: images, container logs, etcd, the system. Every entry counts."""
-
-    name: str = spec(doc="What it is")
-    node_selector: Mapping[str, str] = spec(doc="Labels of the nodes; none: every node", factory=dict)
-    each: str = spec(
-        "node", doc="What the amounts are of: the node, or each of its containers", choices=("node", "container")
-    )
-    level_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest amount that is there", ge=0)
-    per_day_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest growth per day", ge=0)
-    retention_s: float | None = spec(None, doc="How long data is kept; absent: for ever", gt=0)
-    source: str = spec(doc="Where the value comes from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """How a workload keeps its data: what a crash costs, and who else has it. The first entry that matches counts."""
-
-    name: str = spec(doc="Name of the variant, such as independent or streaming replica")
-    namespace: str = spec(doc="Namespace of the workload")
-    workload: str = spec(doc="Name of the workload; shell patterns are allowed")
-    in_force: bool = spec(True, doc="false: a variant to compare with, such as a planned replication")
-    persistence: str = spec(
-        "log", doc="log: acknowledged writes are in a log; snapshot: in the last copy only", choices=("log", "snapshot")
-    )
-    process_loss_s: tuple[float, float] = spec(
-        (0.0, 0.0), doc="Newest acknowledged writes that a killed process loses", ge=0
-    )
-    power_loss_s: tuple[float, float] = spec((0.0, 0.0), doc="Newest acknowledged writes that a lost host loses", ge=0)
-    recovery_s: tuple[float, float] = spec((0.0, 0.0), doc="From the start of the process until it answers again", ge=0)
-    replicas: int = spec(0, doc="Further copies of the data on other nodes: standbys, or members of a group", ge=0)
-    replica_lag_s: tuple[float, float] = spec((0.0, 0.0), doc="How far a replica is behind what was acknowledged", ge=0)
-    failover_s: tuple[float, float] | None = spec(
-        None, doc="Until a replica serves by itself; absent: nobody promotes it", ge=0
-    )
-    archive_lag_s: tuple[float, float] | None = spec(
-        None, doc="How far a log archived off the node is behind; absent: no archive", ge=0
-    )
-    restore_bytes_per_s: tuple[float, float] | None = spec(
-        None, name="restoreRate", doc="Bytes of data per second when a copy or a replica is brought back", gt=0
-    )
-    source: str = spec(doc="Where the values come from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageStatement:
-    """A documented figure of storage, to hold against what follows from the rest of the model and the manifests."""
-
-    text: str = spec(doc="What is stated, in words")
-    figure: str = spec(
-        doc="growth: bytes per month; relativeGrowth: share of the level per month at the end of the first; claims: bytes "
-        "of volume claims; claimsShare: of the nodes' disks; nodeClaims: bytes of claims on a node; reach: seconds that "
-        "the kept copies reach back; restore: seconds; fits: bytes kept at most, all copies of a backup, or all that "
-        "retention leaves",
-        choices=("growth", "relativeGrowth", "claims", "claimsShare", "nodeClaims", "reach", "restore", "fits"),
-    )
-    namespaces: tuple[str, ...] = spec((), doc="Namespaces it speaks of; none: all")
-    workload: str = spec("*", doc="Name of the workloads it speaks of; shell patterns are allowed")
-    names: tuple[str, ...] = spec((), doc="Growth entries or backups it speaks of; none: all")
-    node: str = spec("", doc="The node it speaks of")
-    at_least: float | None = spec(None, doc="Lowest stated figure, in bytes, seconds or as a share")
-    at_most: float | None = spec(None, doc="Highest stated figure, in bytes, seconds or as a share")
-    source: str = spec(doc="Where it is stated")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
-    """A schedule of copies and how long it takes to bring one back."""
-
-    name: str = spec(doc="What is saved")
-    namespace: str = spec(doc="Namespace of the workload")
-    workload: str = spec(doc="Name of the workload; shell patterns are allowed")
-    every_s: float = spec(doc="Interval between copies", gt=0)
-    keep: int = spec(doc="Copies that are kept", ge=1)
-    restore_s: tuple[float, float] = spec(doc="Shortest and longest time to restore", ge=0)
-    size_ratio: tuple[float, float] = spec(
-        (1.0, 1.0), doc="Lowest and highest size of a copy over the size of the data", gt=0
-    )
-    copy_s: tuple[float, float] = spec((0.0, 0.0), doc="Shortest and longest time to make a copy", ge=0)
-    replicated: bool = spec(False, doc="Whether other members hold the same data")
-    off_node: bool = spec(False, doc="Whether a copy survives the loss of the volume's node")
-    reserved_bytes: int | None = spec(None, doc="Space set aside for the copies; absent: none", gt=0)
-    source: str = spec(doc="Where the value comes from")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,29 +216,6 @@ class ScrapeJob:
 
     job: str = spec(doc="Name of the job")
     interval_s: float = spec(doc="Period of its scrapes", gt=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """Time series that Prometheus stores: so many for each of something the cluster has."""
-
-    job: str = spec(doc="Name of the job that scrapes them")
-    each: str = spec("target", doc="What has these series", choices=("target", "node", "pod", "container"))
-    targets: int = spec(1, doc="How many targets, where it is targets that have them", ge=1)
-    count: tuple[int, int] = spec(doc="Lowest and highest number of series of each", ge=0)
-    source: str = spec(doc="Where the value comes from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleStore:
-    """The volume of Prometheus: bytes per sample times samples per second times retention."""
-
-    namespace: str = spec(doc="Namespace of the workload")
-    workload: str = spec(doc="Name of the workload")
-    retention_s: float = spec(1_296_000.0, doc="How long samples are kept", gt=0)
-    sample_bytes: tuple[float, float] = spec((1.0, 2.0), doc="Lowest and highest size of a stored sample", gt=0)
-    series: tuple[Series, ...] = spec(doc="What is stored")
-    source: str = spec(doc="Where the values come from")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

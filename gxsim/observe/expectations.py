@@ -31,21 +31,24 @@ class Verdict:
 
 
 def judge(expectations: tuple[Expectation, ...], tables: Tables) -> tuple[Verdict, ...]:
-    """A verdict on each expectation, from the run's tables."""
+    """A verdict on each expectation, from the run's tables; ScenarioError for one that names nothing there is."""
     verdicts = []
-    for expectation in expectations:
-        observed = MEASURERS[expectation.measure](tables, expectation)
+    for position, expectation in enumerate(expectations):
+        try:
+            observed = MEASURERS[expectation.measure](tables, expectation)
+        except LookupError as error:
+            raise ScenarioError(f"expect[{position}]", f"{expectation.text}: {error.args[0]}") from None
         verdicts.append(Verdict(expectation=expectation, observed=observed, holds=expectation.holds(observed)))
     return tuple(verdicts)
 
 
 def _matching(table: Table, column: str, expectation: Expectation) -> list[dict[str, Any]]:
-    """Rows whose *column* matches the expectation's pattern; naming nothing at all is the scenario's error."""
+    """Rows whose *column* matches the expectation's pattern; LookupError, the scenario's fault, if none does."""
     rows = [row for row in table.rows() if fnmatchcase(str(row[column]), expectation.argument)]
     if not rows:
         known = sorted({str(value) for value in table.columns[column]})
         listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-        raise ScenarioError(f"expect: {expectation.text}", f"no {column} matches; there are: {listed or 'none'}")
+        raise LookupError(f"no {column} matches; there are: {listed or 'none'}")
     return rows
 
 
@@ -94,9 +97,7 @@ def _requests(tables: Tables, expectation: Expectation) -> float:
     amounts = {"cpu": "requests_cpu_milli", "memory": "requests_memory_bytes", "disk": "volumes_bytes"}
     offers = {"cpu": "allocatable_cpu_milli", "memory": "allocatable_memory_bytes", "disk": "allocatable_disk_bytes"}
     if resource not in amounts:
-        raise ScenarioError(
-            f"expect: {expectation.text}", f"unknown resource {resource!r}; expected cpu, memory or disk"
-        )
+        raise LookupError(f"unknown resource {resource!r}; expected cpu, memory or disk")
     rows = [row for row in tables["nodes"].rows() if row[offers[resource]]]
     return max((100.0 * row[amounts[resource]] / row[offers[resource]] for row in rows), default=0.0)
 

@@ -87,6 +87,8 @@ def _of_pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> 
     by_node = np.zeros((len(grid), len(state.nodes)), np.int64)
     for row in rows_of:
         points = rows == row
+        if not points.any():
+            continue  # bound nowhere during the whole run
         position = np.searchsorted(times[points], grid, side="right") - 1
         up = (position >= 0) & (values[points, 0][position] > 0)
         node = values[points, 1][position].astype(np.int64)

@@ -1,14 +1,15 @@
-"""Volumes at risk: data that a lost node takes with it, for a while or for good."""
-
-from fnmatch import fnmatchcase
+"""Volumes at risk: what a lost node or disk takes with it, for a while or for good."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.kernels.intervals import durations
-from gxsim.model.model import Backup, Model
-from gxsim.observe.nodes import owner_name, volume_nodes
+from gxsim.model.model import Model
 from gxsim.observe.table import Table
 from gxsim.state import ClusterState
+from gxsim.storage.drivers import Ends, backups_of
+from gxsim.storage.places import places
+from gxsim.storage.protection import exposures, in_force
 from gxsim.timeline import Timeline
 
 COLUMNS = (
@@ -23,6 +24,11 @@ COLUMNS = (
     "backup",
     "backup_age_s",
     "restore_s",
+    "node_loss_s",
+    "node_outage_s",
+    "disk_loss_s",
+    "disk_outage_s",
+    "exposed_s",
 )
 
 
@@ -30,53 +36,54 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
     """One row per bound volume that a single node holds.
 
     *unreachable* is how long its node was down; *lost* says that its disk was. *backup_age* is the most that the last
-    copy can be behind, *restore* the longest documented time to bring it back; both absent without a backup.
+    finished copy can be behind, *restore* the longest documented time to bring it back; both absent without a backup.
+    *node_loss* and *disk_loss* are how far back acknowledged writes are gone at worst when the node stops with its disk
+    kept, and when the disk is lost (inf: everything); *outage* how long until the data is served again at worst, and
+    *exposed* how long a second disk then meets one copy less. These are absent without a Store entry in the model.
     """
-    down = timeline.changes("node_down")
-    unreachable = []
-    for node in range(len(state.nodes)):
-        times, values = down.of(node)
-        unreachable.append(float(durations(times, timeline.horizon_s)[values > 0].sum()))
-    users = _users(state)
+    unreachable = _unreachable_s(state, timeline)
+    found = exposures(state, model, Ends())
     rows = []
-    for claim in sorted(state.claims.values(), key=lambda c: c.key):
-        volume = state.volumes.get(claim.volume)
-        nodes = volume_nodes(state, volume.name) if volume else []
-        if volume is None or len(nodes) != 1:
-            continue
-        workload = users.get(claim.key, "")
-        backup = next((b for b in model.backups if _saves(b, claim.namespace, workload)), None)
+    for place in places(state):
+        backup = next(iter(backups_of(model, place)), None)
+        node = in_force(found, place.namespace, place.workload, "node lost, disk kept")
+        disk = in_force(found, place.namespace, place.workload, "disk lost")
         rows.append(
             (
-                claim.key,
-                workload,
-                state.nodes[nodes[0]].name,
-                volume.size_bytes,
-                volume.reclaim_policy,
-                unreachable[nodes[0]],
-                _is_lost(timeline, volume.name),
-                backup.replicated if backup else False,
+                place.claim,
+                place.workload,
+                state.nodes[place.node].name,
+                place.size_bytes,
+                place.reclaim_policy,
+                float(unreachable[place.node]),
+                _is_lost(timeline, place.volume),
+                bool(disk and disk.store.replicas) or bool(backup and backup.replicated),
                 backup.name if backup else "",
-                backup.every_s if backup else None,
+                backup.every_s + max(backup.copy_s) if backup else None,
                 max(backup.restore_s) if backup else None,
+                _worst(node.lost_s) if node else None,
+                _worst(node.outage_s) if node else None,
+                _worst(disk.lost_s) if disk else None,
+                _worst(disk.outage_s) if disk else None,
+                _worst(disk.exposed_s) if disk else None,
             )
         )
-    about = "Volumes that one node holds: how long out of reach, whether lost, and what else has the data"
+    about = "Volumes that one node holds: how long out of reach, whether lost, and what a loss costs at worst"
     return Table.of("volumes", about, COLUMNS, rows)
 
 
-def _users(state: ClusterState) -> dict[str, str]:
-    """The workload whose pods use each claim."""
-    users: dict[str, str] = {}
-    for pod in range(len(state.pod_names)):
-        template = state.templates[state.pod_template[pod]]
-        for name in template.claims:
-            users.setdefault(f"{template.namespace}/{name}", owner_name(state, pod))
-    return users
+def _unreachable_s(state: ClusterState, timeline: Timeline) -> NDArray:
+    """(nodes,) seconds for which each node was down."""
+    down = timeline.changes("node_down")
+    spent = np.zeros(len(state.nodes))
+    for node in range(len(state.nodes)):
+        times, values = down.of(node)
+        spent[node] = durations(times, timeline.horizon_s)[values > 0].sum()
+    return spent
 
 
-def _saves(backup: Backup, namespace: str, workload: str) -> bool:
-    return backup.namespace == namespace and fnmatchcase(workload, backup.workload)
+def _worst(seconds: NDArray) -> float:
+    return float(np.max(seconds))
 
 
 def _is_lost(timeline: Timeline, volume: str) -> bool:

@@ -7,7 +7,9 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import NDArray
 
+from gxsim.model.cluster import Cluster
 from gxsim.model.model import Model
+from gxsim.model.node import Node
 from gxsim.model.pod import PodTemplate
 from gxsim.observe.nodes import owner_name, volume_nodes
 from gxsim.scheduler import provisioned_volume
@@ -128,25 +130,37 @@ class Recount:
     def state(self, state: ClusterState) -> ClusterState:
         """A copy of *state* in which every pod lies where it lay and requests what it counts for.
 
-        What a node takes by itself is a pod of its own. Pods that are over are left out.
+        What a node takes by itself it does not offer. Pods that are over are left out.
         """
         if self.counting.real:
             return state.copy()
-        twin = emptied(state)
-        for node, own in self.counting.of_nodes(state).items():
-            twin.bind(twin.create(f"node-{node}", PodTemplate(namespace="", requests=own)), node)
-        for pod in np.flatnonzero(_holding(state)).tolist():
-            template = self.template(state, state.templates[state.pod_template[pod]], owner_name(state, pod))
-            owner, ordinal = int(state.pod_owner[pod]), int(state.pod_ordinal[pod])
-            row = twin.create(state.pod_names[pod], template, owner=owner, ordinal=ordinal)
-            if state.pod_node[pod] != PENDING:
-                twin.bind(row, int(state.pod_node[pod]))
+        own = self.counting.of_nodes(state)
+        nodes = tuple(_less(noun, own.get(node, {})) for node, noun in enumerate(state.nodes))
+        twin = emptied(state, replace(state.cluster, nodes=nodes))
+        populate(twin, state, lambda template, workload: self.template(state, template, workload))
         return twin
 
 
-def emptied(state: ClusterState) -> ClusterState:
-    """The nodes, owners, claims and volumes of *state* as they are now, without pods."""
-    twin = ClusterState(state.cluster)
+def _less(node: Node, own: Amounts) -> Node:
+    return replace(node, allocatable={name: amount - own.get(name, 0) for name, amount in node.allocatable.items()})
+
+
+def populate(twin: ClusterState, state: ClusterState, template_of: Callable[[PodTemplate, str], PodTemplate]) -> None:
+    """Give *twin* the pods of *state* that are not over, each where it lies, with the template *template_of* says."""
+    for pod in np.flatnonzero(_holding(state)).tolist():
+        template = template_of(state.templates[state.pod_template[pod]], owner_name(state, pod))
+        owner, ordinal = int(state.pod_owner[pod]), int(state.pod_ordinal[pod])
+        row = twin.create(state.pod_names[pod], template, owner=owner, ordinal=ordinal)
+        if state.pod_node[pod] != PENDING:
+            twin.bind(row, int(state.pod_node[pod]))
+
+
+def emptied(state: ClusterState, cluster: Cluster) -> ClusterState:
+    """The nodes, owners, claims and volumes of *state* as they are now, without pods.
+
+    *cluster* is that of *state*, perhaps with other amounts, or with more nodes behind the others.
+    """
+    twin = ClusterState(cluster)
     for node in range(len(state.nodes)):
         if not state.node_exists[node]:
             twin.remove_node(node)

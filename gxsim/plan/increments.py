@@ -53,7 +53,7 @@ class OneReplica:
         template = held.template
         if held.kind == "StatefulSet":
             ordinal = held.replicas + number - 1
-            put_claims(state, held, ordinal)
+            put_claims(state, held, ordinal, admission)
             template = self._ordinals.of(held, owner, ordinal)
         pod = f"{held.name}-{held.replicas + number - 1}"
         counted = recount.template(state, template, self.workload)
@@ -77,11 +77,12 @@ class Tenant:
     name: str
     cluster: Cluster
     taken: frozenset[str]  # namespaces that are there already
+    quotas: bool = True  # whether its own quotas hold for it
     single: PodTemplate | None = None
 
     def create(self, state: ClusterState, admission: Admission, number: int, recount: Recount) -> list[int]:
         names = {namespace: self._namespace(namespace, number) for namespace in self._namespaces()}
-        for quota in self.cluster.quotas:
+        for quota in self.cluster.quotas if self.quotas and recount.counting.real else ():
             metadata = quota["metadata"]
             space = names[metadata.get("namespace") or "default"]
             admission.set_quota(space, metadata["name"], (quota.get("spec") or {}).get("hard") or {})
@@ -123,7 +124,7 @@ def _pods_of(
         ordinals = OrdinalTemplates()
         pods = []
         for ordinal in range(workload.replicas):
-            put_claims(state, held, ordinal)
+            put_claims(state, held, ordinal, admission)
             pods.append((ordinals.of(held, owner, ordinal), ordinal))
     else:
         count = workload.parallelism if workload.kind in ("Job", "CronJob") else workload.replicas

@@ -13,14 +13,32 @@ from gxsim.load.fields import unknown_name
 from gxsim.load.manifests import load_cluster
 from gxsim.load.pods import pod_template
 from gxsim.model.pod import Container, PodTemplate
-from gxsim.plan.increments import OnePod, OneReplica, Tenant
+from gxsim.plan.increments import Increment, OnePod, OneReplica, Tenant
 from gxsim.state import CPU, MEMORY, NO_OWNER, ClusterState
 from gxsim.units import human_bytes, human_cpu
 
 SHORT_KINDS = {"deploy": "Deployment", "sts": "StatefulSet", "ds": "DaemonSet", "rs": "ReplicaSet"}
 
 
-def pod_of_file(path: str | Path, cluster: Cluster) -> OnePod:
+def wanted(
+    state: ClusterState,
+    *,
+    podspec: str | Path | None = None,
+    workload: str = "",
+    mix: Sequence[str | Path] = (),
+    quotas: bool = True,
+) -> Increment:
+    """The one increment that is asked for; without any, a pod of the median size. Raises ScenarioError."""
+    if sum(map(bool, (podspec, workload, mix))) > 1:
+        raise ScenarioError("headroom", "give one of --podspec, --workload and --mix")
+    if podspec:
+        return pod_of_file(podspec)
+    if workload:
+        return replica_of(state, workload)
+    return tenant_of(mix, state, quotas=quotas) if mix else median_pod(state)
+
+
+def pod_of_file(path: str | Path) -> OnePod:
     """The pod in a manifest file: a Pod, or the template of any workload; raises ScenarioError."""
     documents = read([path])
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
@@ -85,11 +103,11 @@ def find_workload(state: ClusterState, name: str) -> int:
     raise ScenarioError(name, f"there is no such workload; {unknown_name(name, known)}")
 
 
-def tenant_of(paths: Sequence[str | Path], state: ClusterState) -> Tenant:
+def tenant_of(paths: Sequence[str | Path], state: ClusterState, *, quotas: bool = True) -> Tenant:
     """The manifests at *paths* as a tenant: workloads, bare pods, namespaces and quotas; raises ScenarioError."""
     cluster = load_cluster(paths)
     if not cluster.workloads and not cluster.pods:
         raise ScenarioError(" ".join(map(str, paths)), "holds no workload and no pod")
+    spaces = sorted({w.namespace for w in cluster.workloads} | {p.template.namespace for p in cluster.pods})
     taken = frozenset(state.cluster.namespaces) | {t.namespace for t in state.templates}
-    name = f"tenant {', '.join(sorted({w.namespace for w in cluster.workloads} | {p.template.namespace for p in cluster.pods}))}"
-    return Tenant(name=name, cluster=cluster, taken=frozenset(taken))
+    return Tenant(name=f"tenant {', '.join(spaces)}", cluster=cluster, taken=frozenset(taken), quotas=quotas)

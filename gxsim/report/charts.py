@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gxsim.report.lanes import ANSWERING, ARRIVED, DEAD, DOWN, STARTING, WAITING, Lane
+from gxsim.kernels.quorum import majority
+from gxsim.observe.quorum import QuorumSeries
+from gxsim.report.lanes import ANSWERING, ARRIVED, DEAD, DOWN, STARTING, WAITING, Lane, Place
 from gxsim.report.palette import LIGHT
 from gxsim.report.time_axis import Span, marks, ticks
+from gxsim.report.words import counted
 from gxsim.study.result import Result
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ BAND, LABEL = 0.5, 0.55  # of a lane's height: what the band takes, and where it
 EDGE = 0.06  # of a panel's width: marks nearer to its edge have their label inside
 
 
-def draw_nodes(axes: Axes, result: Result, span: Span, shown: list[Lane]) -> None:
+def draw_nodes(axes: Axes, result: Result, span: Span, shown: Sequence[Lane]) -> None:
     """Node × time: how many pods of each node answer, are dead without anybody knowing, are down."""
     tallest = max((int(lane.counts.sum(axis=1).max()) for lane in shown), default=1)
     for position, lane in enumerate(shown):
@@ -44,11 +47,11 @@ def draw_nodes(axes: Axes, result: Result, span: Span, shown: list[Lane]) -> Non
             level = above
         at_start, at_most = int(lane.counts[0].sum()), int(lane.counts.sum(axis=1).max())
         most = f", at most {at_most}" if at_most > at_start else ""
-        _label(axes, span, base + LABEL, f"{lane.name}: {at_start} pods{most}")
+        _label(axes, span, base + LABEL, f"{lane.name}: {counted(at_start, 'pod')}{most}")
     _frame(axes, result, span, len(shown))
 
 
-def draw_services(axes: Axes, result: Result, span: Span, shown: list[str]) -> None:
+def draw_services(axes: Axes, result: Result, span: Span, shown: Sequence[str]) -> None:
     """A band per Service: whole, degraded, none; hatched while nobody has noticed."""
     intervals: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in result.tables["service_intervals"].rows():
@@ -63,23 +66,39 @@ def draw_services(axes: Axes, result: Result, span: Span, shown: list[str]) -> N
     _frame(axes, result, span, len(shown))
 
 
-def draw_quorum(axes: Axes, result: Result, span: Span) -> None:
+def draw_places(axes: Axes, result: Result, span: Span, shown: Sequence[Place]) -> None:
+    """A band per lost pod: it answers, is dead without anybody knowing, is known to be gone, has a successor."""
+    for position, place in enumerate(shown):
+        base = len(shown) - 1 - position
+        _bar(axes, span, base, 0.0, result.timeline.horizon_s, "answering")
+        for fate in place.fates:
+            lost_s, back_s = fate["lost_s"], fate["serving_s"]
+            end_s = result.timeline.horizon_s if back_s is None else back_s
+            known_s = end_s if fate["noticed_s"] is None else min(fate["noticed_s"], end_s)
+            _bar(axes, span, base, end_s, result.timeline.horizon_s, "arrived" if place.moved else "answering")
+            _bar(axes, span, base, lost_s, known_s, "bad", HATCH)
+            _bar(axes, span, base, known_s, end_s, "down")
+        _label(axes, span, base + LABEL, place.name)
+    _frame(axes, result, span, len(shown))
+
+
+def draw_quorum(axes: Axes, result: Result, span: Span, shown: Sequence[QuorumSeries]) -> None:
     """Members up per consensus group over time, against the majority it needs."""
-    for position, group in enumerate(result.quorum):
-        base = float(len(result.quorum) - 1 - position)
+    for position, group in enumerate(shown):
+        base = float(len(shown) - 1 - position)
         times, up = _clipped(group.times_s, group.up[:, None], span)
         height = BAND * up[:, 0] / group.voters
-        needed = group.voters // 2 + 1
+        needed = int(majority(group.voters))
         for holds, colour in ((up[:, 0] >= needed, "answering"), (up[:, 0] < needed, "bad")):
             top = np.where(holds, height, 0.0)
             axes.fill_between(times, base, base + top, step="post", **_filled(colour))
         line = base + BAND * needed / group.voters
         axes.plot([span.from_s, span.to_s], [line, line], color=LIGHT["ink"], linewidth=1, linestyle=(0, (4, 3)))
         _label(axes, span, base + LABEL, f"{group.name}: {group.voters} members, {needed} needed")
-    _frame(axes, result, span, len(result.quorum))
+    _frame(axes, result, span, len(shown))
 
 
-def draw_load(axes: Axes, result: Result, resource: str, shown: list[str]) -> None:
+def draw_load(axes: Axes, result: Result, resource: str, shown: Sequence[str]) -> None:
     """Requests, usage and limits of each node before, during and after, in percent of what it offers."""
     amount, offered = {
         "cpu": ("cpu_milli", "allocatable_cpu_milli"),
@@ -106,7 +125,7 @@ def draw_load(axes: Axes, result: Result, resource: str, shown: list[str]) -> No
     _plain(axes)
 
 
-def _row_of(row: dict[str, Any], rows: list[dict[str, Any]], shown: list[str]) -> float:
+def _row_of(row: dict[str, Any], rows: list[dict[str, Any]], shown: Sequence[str]) -> float:
     """The height at which a node's bar for one moment stands: moments downwards in the order of the table."""
     moments = list(dict.fromkeys(one["moment"] for one in rows))
     return len(shown) - 1 - shown.index(row["node"]) + 0.7 - 0.27 * moments.index(row["moment"])

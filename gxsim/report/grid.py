@@ -26,7 +26,7 @@ class Column(NamedTuple):
 class Grid:
     """One section: the title, what to know before reading, and rows of cells; worst news stands first.
 
-    ``name`` is that of the result's table with the figures behind it. ``detail`` marks what only a page has room for.
+    ``name`` is that of the result's table with the figures behind it.
     """
 
     name: str
@@ -34,7 +34,6 @@ class Grid:
     note: str = ""
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    detail: bool = False
 
 
 def row(*values: str | Cell) -> tuple[Cell, ...]:

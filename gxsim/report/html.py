@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 import gxsim
+from gxsim.report.details import details
 from gxsim.report.grid import Grid
 from gxsim.report.palette import PALETTE
 from gxsim.report.plots import Chart, charts, svg
@@ -16,8 +17,14 @@ from gxsim.report.words import duration
 from gxsim.study.result import Result
 
 MOST_ROWS = 300
-# Each chart stands with the section it illustrates; the others follow at the end.
-CHART_OF = {"services": "service-chart", "quorum": "quorum-chart", "pods": "node-chart", "nodes": "load-chart"}
+# The section that each chart illustrates.
+CHART_OF = {
+    "services": "service-chart",
+    "quorum": "quorum-chart",
+    "pods": "node-chart",
+    "nodes": "load-chart",
+    "pods-detail": "place-chart",
+}
 
 
 def render(result: Result) -> str:
@@ -51,6 +58,7 @@ def _context(result: Result) -> dict[str, Any]:
         "faults": [what_goes_wrong(fault, scenario.clock_s) for fault in scenario.faults],
         "run": f"{duration(scenario.horizon_s)} from {scenario.clock}",
         "parts": _parts(sections(result), pictures),
+        "details": _parts(details(result), pictures),
         "assumptions": result.assumptions,
         "unmodelled": [(kind, reason, count) for (kind, reason), count in sorted(kinds.items())],
         "provenance": {"gxsim": gxsim.__version__, **_flat(result), "seed": result.seed},
@@ -61,14 +69,8 @@ def _context(result: Result) -> dict[str, Any]:
 
 
 def _parts(grids: list[Grid], pictures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sections with their picture; a picture whose section is absent stands alone at the end."""
-    parts = []
-    for grid in grids:
-        picture = None if grid.detail else pictures.pop(CHART_OF.get(grid.name, ""), None)
-        anchor = f"{grid.name}-detail" if grid.detail else grid.name
-        parts.append({"anchor": anchor, "title": grid.title, "grid": grid, "picture": picture})
-    parts += [{"anchor": name, "title": p["title"], "grid": None, "picture": p} for name, p in pictures.items()]
-    return parts
+    """Sections, each with its picture if it has one."""
+    return [{"grid": grid, "picture": pictures.get(CHART_OF.get(grid.name, ""))} for grid in grids]
 
 
 def _picture(chart: Chart) -> dict[str, Any]:

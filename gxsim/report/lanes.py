@@ -1,11 +1,14 @@
-"""Pods of each node over time, by what they do and what is believed of them."""
+"""Pods over time for pictures: counted per node, and one by one where they were lost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.intervals import at, combine, count, steps
+from gxsim.observe.table import Table
 from gxsim.state import PENDING, PHASE_RUNNING, ClusterState
 from gxsim.timeline import BLANKS, Timeline
 
@@ -78,3 +81,37 @@ def _stepped(times: NDArray, rows: NDArray, holds: NDArray) -> tuple[NDArray, ND
     moments, _, step = steps(times, rows, holds)
     order = np.argsort(moments, kind="stable")
     return moments[order], step[order]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A pod and those that followed it, with each loss of any of them (rows of the table ``pods``)."""
+
+    name: str
+    moved: bool
+    fates: tuple[Mapping[str, Any], ...]
+
+
+def places(fates: Table) -> list[Place]:
+    """The places of lost pods in the order of their first loss."""
+    chains: list[list[Mapping[str, Any]]] = []
+    chain_of: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for fate in fates.rows():
+        chain = chain_of.pop((fate["workload"], fate["pod"]), None)
+        if chain is None:
+            chains.append(chain := [])
+        chain.append(fate)
+        if fate["successor"]:
+            chain_of[fate["workload"], fate["successor"]] = chain
+    return [_place(chain) for chain in chains]
+
+
+def _place(chain: list[Mapping[str, Any]]) -> Place:
+    nodes = [chain[0]["node"]]
+    for fate in chain:
+        if fate["successor_node"] not in ("", nodes[-1]):
+            nodes.append(fate["successor_node"])
+    first = chain[0]
+    interchangeable = first["kind"] not in ("StatefulSet", "Pod")
+    name = first["workload"].rpartition("/")[2] if interchangeable else first["pod"]
+    return Place(f"{name}: {' → '.join(nodes)}", len(nodes) > 1, tuple(chain))

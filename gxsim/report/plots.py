@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gxsim.report.charts import HATCH, draw_load, draw_nodes, draw_quorum, draw_services
-from gxsim.report.lanes import lanes
+from gxsim.report.charts import HATCH, draw_load, draw_nodes, draw_places, draw_quorum, draw_services
+from gxsim.report.lanes import lanes, places
 from gxsim.report.palette import LIGHT
 from gxsim.report.time_axis import Span, spans
 from gxsim.study.result import Result
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_NODES, MOST_SERVICES = 10, 24
+MOST_NODES, MOST_SERVICES, MOST_PLACES = 10, 24, 40
 WIDTH = 480  # of a panel; one unit of the picture is one pixel of a page at its natural size
 TITLE, ABOVE, BELOW, SIDE, MARGIN = 70, 24, 32, 6, 62
+Draw = Callable[..., None]  # axes, result, span, what is shown
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -43,30 +44,33 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Panels that share a legend: label, colour and whether it is hatched."""
+    """Panels that share a legend (label, colour, whether hatched); what is no ``overview`` is for a page only."""
 
     name: str
     title: str
     caption: str
     legend: tuple[tuple[str, str, bool], ...]
     panels: tuple[Panel, ...]
+    overview: bool = True
 
 
 def charts(result: Result) -> list[Chart]:
     """Every chart that has something to show."""
-    return [chart for build in (_nodes, _services, _quorum, _load) if (chart := build(result)) is not None]
+    found = [build(result) for build in (_nodes, _services, _quorum, _load, _places)]
+    return [chart for chart in found if any(panel.height for panel in chart.panels)]
 
 
 def figure(result: Result) -> Figure:
-    """All charts of a run in one figure: a row per chart, its panels side by side."""
+    """The overview of a run in one figure: a row per chart, its panels side by side."""
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
 
-    rows = charts(result)
+    from gxsim.report.notebook import ShownFigure
+
+    rows = [chart for chart in charts(result) if chart.overview]
     heights = [TITLE + ABOVE + max(panel.height for panel in chart.panels) + BELOW for chart in rows]
-    width, height = 2 * (WIDTH + SIDE), sum(heights)
+    width, height = 2 * (WIDTH + SIDE), sum(heights) or TITLE
     with rc_context({**STYLE, "figure.facecolor": "white"}):
-        drawn = Figure(figsize=(width / 72, height / 72), dpi=72)
+        drawn = ShownFigure(figsize=(width / 72, height / 72), dpi=72)
         top = height
         for chart, room in zip(rows, heights, strict=True):
             _draw_row(drawn, chart, top, (width, height))
@@ -111,17 +115,23 @@ def svg(panel: Panel, salt: str) -> str:
 def _inline(document: str) -> str:
     """The svg element alone: no prologue, no ids that nothing refers to, colours by name."""
     element = document[document.index("<svg") :]
-    element = re.sub(
-        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1), count=1
-    )
-    element = re.sub(r' id="[a-zA-Z.]+\d*_\d+"', "", element)
+    element = re.sub(r' (?:width|height)="[\d.]+pt"', "", element, count=2)  # the page decides; the viewBox stays
+    element = re.sub(r' id="[\w.]+_\d+"', "", element)
     for name, colour in LIGHT.items():
         element = element.replace(colour, f"var(--{name})")
     return element
 
 
-def _nodes(result: Result) -> Chart | None:
-    shown = lanes(result.state, result.timeline, MOST_NODES)
+def _over_time(result: Result, draw: Draw, shown: Sequence[Any], lane: int) -> tuple[Panel, ...]:
+    """A panel for each stretch of time, with a lane for each of *shown*."""
+
+    def panel(span: Span) -> Panel:
+        return Panel(span.title, lane * len(shown), lambda axes: draw(axes, result, span, shown))
+
+    return tuple(panel(span) for span in spans(result))
+
+
+def _nodes(result: Result) -> Chart:
     legend = (
         ("answers", "answering", False),
         ("answers, created since", "arrived", False),
@@ -131,56 +141,55 @@ def _nodes(result: Result) -> Chart | None:
         ("Pending", "waiting", False),
     )
     caption = "Every pod bound to a node counts in its lane, also one that is being deleted and waits for its node."
-
-    def drawn(span: Span) -> Panel:
-        return Panel(span.title, 80 * len(shown), lambda axes: draw_nodes(axes, result, span, shown))
-
-    return Chart("node-chart", "Pods on each node", caption, legend, tuple(drawn(span) for span in spans(result)))
+    shown = lanes(result.state, result.timeline, MOST_NODES)
+    return Chart("node-chart", "Pods on each node", caption, legend, _over_time(result, draw_nodes, shown, 80))
 
 
-def _services(result: Result) -> Chart | None:
-    touched = [row for row in result.tables["services"].rows() if row["degraded_s"] or row["none_s"]]
-    touched.sort(key=lambda row: (-row["none_s"], -row["degraded_s"], row["service"]))
-    if not touched:
-        return None
-    shown = [row["service"] for row in touched[:MOST_SERVICES]]
+def _services(result: Result) -> Chart:
     legend = (
         ("every endpoint", "whole", False),
         ("fewer endpoints", "warn", False),
         ("none", "bad", False),
         ("… and not yet detected", "faint", True),
     )
-    left_out = f" The {len(touched) - len(shown)} less affected ones are left out." if len(touched) > len(shown) else ""
-    caption = f"Services that had fewer answering endpoints than at the start.{left_out}"
+    touched = [row for row in result.tables["services"].rows() if row["degraded_s"] or row["none_s"]]
+    touched.sort(key=lambda row: (-row["none_s"], -row["degraded_s"], row["service"]))
+    shown = [row["service"] for row in touched[:MOST_SERVICES]]
+    caption = f"Services that had fewer answering endpoints than at the start.{_left_out(touched, MOST_SERVICES)}"
+    panels = _over_time(result, draw_services, shown, 42)
+    return Chart("service-chart", "Service availability", caption, legend, panels)
 
-    def drawn(span: Span) -> Panel:
-        return Panel(span.title, 42 * len(shown), lambda axes: draw_services(axes, result, span, shown))
 
-    return Chart("service-chart", "Service availability", caption, legend, tuple(drawn(span) for span in spans(result)))
+def _places(result: Result) -> Chart:
+    legend = (
+        ("answers", "answering", False),
+        ("answers on another node", "arrived", False),
+        ("dead, still believed Ready", "bad", True),
+        ("missing, and known to be", "down", False),
+    )
+    found = places(result.tables["pods"])
+    caption = f"Each pod that stopped answering, and those that took its place.{_left_out(found, MOST_PLACES)}"
+    panels = _over_time(result, draw_places, found[:MOST_PLACES], 42)
+    return Chart("place-chart", "Lost pods", caption, legend, panels, overview=False)
 
 
-def _quorum(result: Result) -> Chart | None:
-    if not result.quorum:
-        return None
+def _left_out(found: Sequence[Any], most: int) -> str:
+    return f" {len(found) - most} more are left out." if len(found) > most else ""
+
+
+def _quorum(result: Result) -> Chart:
     legend = (("members up, with quorum", "answering", False), ("members up, no quorum", "bad", False))
-
-    def drawn(span: Span) -> Panel:
-        return Panel(span.title, 80 * len(result.quorum), lambda axes: draw_quorum(axes, result, span))
-
-    panels = tuple(drawn(span) for span in spans(result))
+    panels = _over_time(result, draw_quorum, result.quorum, 80)
     return Chart("quorum-chart", "Members of consensus groups", "The dashed line is the majority.", legend, panels)
 
 
-def _load(result: Result) -> Chart | None:
-    table = result.tables["nodes"]
-    shown = list(dict.fromkeys(table.columns["node"]))[:MOST_NODES]
-    if not shown:
-        return None
+def _load(result: Result) -> Chart:
     legend = (("requests", "arrived", False), ("usage", "answering", False), ("limits", "bad", False))
     caption = "In percent of what the node can give (100%: the black line)."
+    shown = list(dict.fromkeys(result.tables["nodes"].columns["node"]))[:MOST_NODES]
 
-    def drawn(title: str, resource: str) -> Panel:
+    def panel(title: str, resource: str) -> Panel:
         return Panel(title, 84 * len(shown), lambda axes: draw_load(axes, result, resource, shown), MARGIN)
 
-    panels = (drawn("CPU", "cpu"), drawn("Memory", "memory"))
+    panels = (panel("CPU", "cpu"), panel("Memory", "memory"))
     return Chart("load-chart", "Requests, limits and usage against what nodes offer", caption, legend, panels)

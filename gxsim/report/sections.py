@@ -167,26 +167,6 @@ def _longest(fates: Rows) -> float:
     return max(float(fate["without_s"]) for fate in fates)
 
 
-def _pod_details(result: Result) -> Grid:
-    start_s = result.case.scenario.clock_s
-    rows = [
-        row(
-            fate["pod"],
-            fate["node"],
-            *(time_of_day(fate[moment], start_s) for moment in ("lost_s", "noticed_s", "evicted_s")),
-            fate["successor"] if fate["successor"] != fate["pod"] else "itself",
-            fate["successor_node"] or "–",
-            time_of_day(fate["serving_s"], start_s),
-            duration(fate["without_s"]),
-            Cell(fate["outcome"], OUTCOME_TONES.get(fate["outcome"], "")),
-        )
-        for fate in result.tables["pods"].rows()
-    ]
-    titles = ("Pod", "Node", "Lost", "Not Ready", "Evicted", "In its place", "There", "Answers", "Without", "Outcome")
-    columns = tuple(Column(title, title in ("Lost", "Not Ready", "Evicted", "Answers", "Without")) for title in titles)
-    return Grid(name="pods", title="Each pod", columns=columns, rows=tuple(rows), detail=True)
-
-
 def _volumes(result: Result) -> Grid:
     volumes = list(result.tables["volumes"].rows())
     hit = [one for one in volumes if one["lost"] or one["unreachable_s"] > 0]
@@ -194,7 +174,7 @@ def _volumes(result: Result) -> Grid:
     rows = []
     for one in hit:
         saved = _saved(one)
-        risk: Tone = "bad" if one["lost"] or saved == "nothing" else ""
+        risk: Tone = "bad" if one["lost"] or saved == "nowhere" else ""
         rows.append(
             row(
                 one["claim"],
@@ -209,7 +189,7 @@ def _volumes(result: Result) -> Grid:
         Column("Node", False, 92),
         Column("Size", True),
         Column("Out of reach", True),
-        Column("Else holds the data"),
+        Column("Data also in"),
     )
     note = f"{len(hit)} of {counted(len(volumes), 'volume')} that a single node holds went out of reach."
     return Grid(name="volumes", title="Volumes at risk", note=note, columns=columns, rows=tuple(rows))
@@ -221,7 +201,7 @@ def _saved(volume: Mapping[str, Any]) -> str:
     if volume["backup"]:
         restore = f", restore {duration(volume['restore_s'])}" if volume["restore_s"] else ""
         parts.append(f"backup up to {duration(volume['backup_age_s'])} old{restore}")
-    return "; ".join(parts) or "nothing"
+    return "; ".join(parts) or "nowhere"
 
 
 def _load(result: Result) -> Grid:
@@ -249,7 +229,7 @@ def _load(result: Result) -> Grid:
         f"{m['moment']} ({time_of_day(m['time_s'], result.case.scenario.clock_s)})"
         for m in next(iter(by_node.values()), [])
     ]
-    note = f"Shares of what the node can give, {', '.join(labels)}. Usage is documented, and counts pods that run."
+    note = f"Shares of what the node can give, {', '.join(labels)}. Usage is what the model states of pods that run."
     return Grid(name="nodes", title="Load of the nodes", note=note, columns=columns, rows=tuple(rows))
 
 
@@ -316,20 +296,6 @@ def _workloads(result: Result) -> Grid:
     )
 
 
-def _placement(result: Result) -> Grid:
-    placed = list(result.tables["placement"].rows()) if "placement" in result.tables else []
-    rows = [
-        row(
-            one["workload"], one["given"], Cell(one["scheduled"], "" if one["same"] else "warn"), one["would_guarantee"]
-        )
-        for one in sorted(placed, key=lambda one: one["same"])
-    ]
-    differ = sum(not one["same"] for one in placed)
-    columns = (Column("Workload"), Column("Starts on"), Column("Scheduler alone"), Column("What would guarantee it"))
-    note = f"The scheduler alone would place {differ} of {counted(len(placed), 'workload')} elsewhere."
-    return Grid(name="placement", title="Starting placement", note=note, columns=columns, rows=tuple(rows), detail=True)
-
-
 def _expectations(result: Result) -> Grid:
     rows = [
         row(
@@ -339,7 +305,7 @@ def _expectations(result: Result) -> Grid:
         )
         for one in sorted(result.verdicts, key=lambda one: one.holds)
     ]
-    columns = (Column("Expectation"), Column("Observed", True), Column(""))
+    columns = (Column("Expectation"), Column("Observed", True), Column("Verdict"))
     return Grid(name="expectations", title="Expectations", columns=columns, rows=tuple(rows))
 
 
@@ -348,11 +314,9 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _services,
     _quorum,
     _pods,
-    _pod_details,
     _volumes,
     _load,
     _headroom,
     _workloads,
-    _placement,
     _expectations,
 )

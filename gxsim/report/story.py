@@ -23,9 +23,12 @@ def headline(result: Result) -> str:
     """Two sentences: what was lost, and what that meant."""
     tables, start_s = result.tables, result.case.scenario.clock_s
     if not len(tables["node_losses"]) and not len(tables["pods"]):
-        return "No node is lost and no pod stops answering."
-    meant = [_quorum(tables), _services(tables), _pods(tables)]
-    return f"{_lost(tables, start_s)} {_sentence([part for part in meant if part])}"
+        meant = [_short(tables)]
+        lost = "No node is lost and no pod stops answering."
+    else:
+        meant = [_quorum(tables), _services(tables), _pods(tables), _short(tables)]
+        lost = _lost(tables, start_s)
+    return " ".join([lost, *_sentence([part for part in meant if part])])
 
 
 def verdict(result: Result) -> str:
@@ -74,8 +77,12 @@ def _when(fault: Fault, start_s: float) -> str:
 def _lost(tables: Tables, start_s: float) -> str:
     losses = list(tables["node_losses"].rows())
     if not losses:
-        pods = tables["pods"]
-        return f"{counted(len(pods), 'pod')} stop answering, the first at {time_of_day(pods.columns['lost_s'][0], start_s)}."
+        lost = list(tables["pods"].rows())
+        pods = len({(one["workload"], one["pod"]) for one in lost})
+        first = time_of_day(min(one["lost_s"] for one in lost), start_s)
+        return (
+            f"{pods} pods stop answering, the first at {first}." if pods > 1 else f"1 pod stops answering at {first}."
+        )
     alike: dict[tuple[float, str], list[str]] = {}
     for loss in losses:
         alike.setdefault((loss["lost_s"], _noticed_and_back(loss)), []).append(loss["node"])
@@ -119,7 +126,7 @@ def _services(tables: Tables) -> str:
     if silent:
         worst = max(silent, key=lambda row: row["none_s"])
         of_all = f"{len(silent)} of {counted(len(services), 'Service')} {'has' if len(silent) == 1 else 'have'}"
-        return f"{of_all} nobody answering, {worst['service']} for {duration(worst['none_s'])}{unseen}"
+        return f"{of_all} nobody answering, longest {worst['service']} for {duration(worst['none_s'])}{unseen}"
     if degraded:
         return f"every Service keeps an endpoint, {degraded} of {len(services)} fewer than before{unseen}"
     return ""
@@ -136,9 +143,15 @@ def _pods(tables: Tables) -> str:
     return f"of {total} lost pods {listed(told, most=6)}"
 
 
-def _sentence(parts: list[str]) -> str:
-    """The parts as one sentence; none of them starts with a name, so the first letter may become a capital."""
-    if not parts:
-        return "Nothing changes for anybody."
+def _short(tables: Tables) -> str:
+    """Pods that are wanted and not there when the run ends, or never were."""
+    columns = tables["workloads"].columns
+    pending, missing = sum(columns["pending"]), sum(columns["missing"])
+    told = [f"{counted(pending, 'pod')} cannot be placed"] if pending else []
+    return ", ".join(told + ([f"admission refuses {counted(missing, 'pod')}"] if missing else []))
+
+
+def _sentence(parts: list[str]) -> list[str]:
+    """The parts as one sentence, if there are any; none starts with a name, so its first letter may be a capital."""
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return [f"{text[0].upper()}{text[1:]}."] if text else []

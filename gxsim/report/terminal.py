@@ -22,7 +22,7 @@ LEAST_WIDTH = 64  # below it a row becomes a record
 
 def story(result: Result) -> RenderableType:
     """Everything a terminal shows of a run, top to bottom."""
-    grids = [FittedGrid(grid) for grid in sections(result) if not grid.detail]
+    grids = [FittedGrid(grid) for grid in sections(result)]
     closing = "bold green" if result.passed else "bold red"
     return Group(_opening(result), *grids, _caveats(result), Text(verdict(result), style=closing))
 

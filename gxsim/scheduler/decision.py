@@ -31,7 +31,8 @@ class Diagnosis:
         """The plugins that turned the pod away somewhere; what could change their minds is worth another attempt."""
         if self.pod is not None:
             return frozenset({self.pod.plugin})
-        return frozenset(self.refusals[code - 1].plugin for code in np.unique(self.codes).tolist() if code > 0)
+        found = {self.refusals[code - 1].plugin for code in np.unique(self.codes).tolist() if code > 0}
+        return frozenset(plugin or "NodeAffinity" for plugin in found)  # it is the one that prunes nodes by name
 
     def resolvable(self) -> NDArray[np.bool_]:
         """(nodes,) True where removing pods could help."""
@@ -46,6 +47,14 @@ class Diagnosis:
             return self.pod
         code = int(self.codes[node])
         return self.refusals[code - 1] if code > 0 else None
+
+    def refused_also(self, refused: Mapping[int, Refusal]) -> "Diagnosis":
+        """The diagnosis with more nodes refused."""
+        codes, refusals = self.codes.copy(), list(self.refusals)
+        for node, refusal in refused.items():
+            refusals.append(refusal)
+            codes[node] = len(refusals)
+        return Diagnosis(codes, tuple(refusals), self.pod)
 
     def sentence(self) -> str:
         """``0/4 nodes are available: 1 Insufficient cpu, 3 Too many pods.`` as kube-scheduler writes it."""

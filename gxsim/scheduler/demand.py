@@ -26,7 +26,10 @@ class PodFilter(Protocol):
 
 
 class Counts(Protocol):
-    """A prepared part that follows the ledger."""
+    """A prepared part that follows the ledger; ``inert`` as long as no pod changes it."""
+
+    @property
+    def inert(self) -> bool: ...
 
     def catch_up(self) -> None: ...
 

@@ -17,8 +17,8 @@ from gxsim.scheduler.plugins.default_preemption import DefaultPreemption
 from gxsim.scheduler.plugins.scheduling_gates import gate
 from gxsim.scheduler.registry import Plugins
 from gxsim.scheduler.standing import NOWHERE, Standing
-from gxsim.scheduler.status import ALL
-from gxsim.scheduler.trial import Trial, fits_beside
+from gxsim.scheduler.status import ALL, Refusal
+from gxsim.scheduler.trial import Trial
 from gxsim.scheduler.volumes import PodVolumes, bind_volumes
 from gxsim.state import PENDING, ClusterState
 
@@ -42,16 +42,22 @@ class Framework:
         self.state = state
         self.profile = profile
         self.nominated: dict[int, int] = {}  # pod → node it was promised by preemption
+        self.assumed: dict[int, int] = {}  # pod → node it will be bound to when its volumes are there
         self._rng = rng
         self._budgets = budgets or (lambda: state.cluster.disruption_budgets)
-        self._nodes = NodeTable(state)
-        self._ledger = Ledger(state)
-        self._plugins = Plugins(self._nodes, self._ledger, profile)
-        self._preemption = DefaultPreemption(state, self._trial)
+        self._read_labels()
         self._node_revision = state.node_revision
         self._volume_revision = state.volume_revision
         self._constraints: OrderedDict[Hashable, Constraints] = OrderedDict()
         self._demands: OrderedDict[tuple[int, int], tuple[Demand, Standing]] = OrderedDict()
+
+    def _read_labels(self) -> None:
+        """Build what holds node labels as codes."""
+        self._label_revision = self.state.label_revision
+        self._nodes = NodeTable(self.state)
+        self._ledger = Ledger(self.state)
+        self._plugins = Plugins(self._nodes, self._ledger, self.profile)
+        self._preemption = DefaultPreemption(self.state, self._trial)
 
     # ---- one attempt -------------------------------------------------------------------------------------------
 
@@ -76,7 +82,7 @@ class Framework:
     def explain(self, pod: int) -> Explanation:
         """The same attempt with every refusal and every score."""
         demand, standing = self._look_up(pod)
-        diagnosis = self._plugins.diagnose(demand, Situation(self.state.requested))
+        diagnosis = self._diagnose(pod, demand)
         feasible = self._feasible(pod, demand, standing)
         if not feasible.any():
             return Explanation(pod, diagnosis, feasible, {}, np.full(self._nodes.count, -1), ())
@@ -95,7 +101,7 @@ class Framework:
         """Bind *pod*, and first the volumes it waits for."""
         self.bind_volumes(pod, node)
         self.state.bind(pod, node)
-        self.nominated.pop(pod, None)
+        self.forget(pod)
 
     def volumes_for(self, pod: int, node: int) -> PodVolumes:
         """The claims that binding *pod* to *node* would bind, and the volumes it would make."""
@@ -112,6 +118,15 @@ class Framework:
         """Promise *node* to *pod*: it is tried first, and pods of lower priority leave room for it."""
         self.nominated[pod] = node
 
+    def assume(self, pod: int, node: int) -> None:
+        """Leave room on *node* for *pod*, which is decided but waits for its volumes to be bound."""
+        self.assumed[pod] = node
+
+    def forget(self, pod: int) -> None:
+        """Take back what was promised to *pod*."""
+        self.nominated.pop(pod, None)
+        self.assumed.pop(pod, None)
+
     # ---- filters and the choice --------------------------------------------------------------------------------
 
     def _feasible(self, pod: int, demand: Demand, standing: Standing) -> NDArray[np.bool_]:
@@ -122,25 +137,25 @@ class Framework:
             verdict = plugin.refuse(demand, ALL, situation)
             if verdict is not None:
                 feasible = feasible & verdict.passes
-        if self.nominated:
+        if self.nominated or self.assumed:
             feasible = feasible.copy()
-            self._respect_nominations(pod, demand, feasible)
+            feasible[list(self._promised_away(pod, demand, feasible))] = False
+            own = self.nominated.get(pod, PENDING)
+            if own != PENDING and feasible[own]:
+                feasible = np.arange(self._nodes.count) == own
         return feasible
 
-    def _respect_nominations(self, pod: int, demand: Demand, feasible: NDArray[np.bool_]) -> None:
-        """Leave room for nominated pods of at least the same priority; prefer the pod's own nomination."""
+    def _promised_away(self, pod: int, demand: Demand, feasible: NDArray[np.bool_]) -> dict[int, Refusal]:
+        """Feasible nodes that lack room beside assumed pods, or nominated ones of at least the same priority."""
+        state = self.state
         others: dict[int, list[int]] = {}
-        for other, node in self.nominated.items():
-            priority = self.state.templates[self.state.pod_template[other]].priority
-            if other != pod and priority >= demand.template.priority and self.state.pod_node[other] == PENDING:
+        for other, node in {**self.nominated, **self.assumed}.items():
+            waits = other != pod and state.pod_exists[other] and state.pod_node[other] == PENDING
+            priority = state.templates[state.pod_template[other]].priority
+            if waits and feasible[node] and (other in self.assumed or priority >= demand.template.priority):
                 others.setdefault(node, []).append(other)
-        for node, pods in others.items():
-            if feasible[node]:
-                feasible[node] = fits_beside(self._plugins, self._ledger, demand, node, pods)
-        own = self.nominated.get(pod, PENDING)
-        if own != PENDING and feasible[own]:
-            feasible[:] = False
-            feasible[own] = True
+        refusals = ((node, self._trial(demand).refusal_beside(pods, node)) for node, pods in others.items())
+        return {node: refusal for node, refusal in refusals if refusal is not None}
 
     def _choose(self, ranked: NDArray[np.int64]) -> int:
         """A node with the highest score: the first by name, or a random one."""
@@ -153,19 +168,25 @@ class Framework:
     # ---- failures ----------------------------------------------------------------------------------------------
 
     def _failed(self, pod: int, demand: Demand) -> Decision:
-        diagnosis = self._plugins.diagnose(demand, Situation(self.state.requested))
+        diagnosis = self._diagnose(pod, demand)
         decision = Decision(pod, PENDING, 0, self._nodes.names, diagnosis)
         if self.profile.preemption:
             nominated = self.nominated.get(pod, PENDING)
             decision.nomination = self._preemption.nominate(demand, diagnosis, nominated, self._budgets())
         return decision
 
+    def _diagnose(self, pod: int, demand: Demand) -> Diagnosis:
+        diagnosis = self._plugins.diagnose(demand, Situation(self.state.requested))
+        if (self.nominated or self.assumed) and diagnosis.pod is None:
+            return diagnosis.refused_also(self._promised_away(pod, demand, diagnosis.codes == 0))
+        return diagnosis
+
     def _gated(self, pod: int, template: PodTemplate) -> Decision:
         diagnosis = Diagnosis(np.where(self.state.node_exists, 0, -1), (), gate(template))
         return Decision(pod, PENDING, 0, self._nodes.names, diagnosis, gated=True)
 
-    def _trial(self, demand: Demand, node: int) -> Trial:
-        return Trial(self._plugins, self._ledger, demand, node)
+    def _trial(self, demand: Demand) -> Trial:
+        return Trial(self._plugins, self._ledger, demand)
 
     # ---- what is worked out once -------------------------------------------------------------------------------
 
@@ -191,6 +212,8 @@ class Framework:
     def _notice_changes(self) -> None:
         """Drop what node or volume changes made stale, and read the journal."""
         state = self.state
+        if state.label_revision != self._label_revision:
+            self._read_labels()
         if state.node_revision != self._node_revision:
             self._node_revision = state.node_revision
             self._constraints.clear()
@@ -207,6 +230,7 @@ class Framework:
         template = state.templates[index]
         constraints = self._constraints_of(template)
         requests = state.template_requests[index]
+        ignores = self._plugins.fit.ignores
         verdicts, mask, rejection = dict(constraints.verdicts), constraints.mask, constraints.rejection
         if template.claims and rejection is None:
             rejection = self._plugins.rejection(template)
@@ -221,13 +245,11 @@ class Framework:
             signature=self._ledger.signature_of(index),
             constraints=constraints,
             requests=requests,
-            wanted=tuple(
-                r for r in np.flatnonzero(requests > 0).tolist() if not self._plugins.fit.ignores(state.resources[r])
-            ),
+            wanted=tuple(r for r in np.flatnonzero(requests > 0).tolist() if not ignores(state.resources[r])),
             unknown=tuple(
                 name
                 for name, amount in template.requests.items()
-                if amount > 0 and name not in state.resource_index and not self._plugins.fit.ignores(name)
+                if amount > 0 and name not in state.resource_index and not ignores(name)
             ),
             scored_requests=state.template_scored[index],
             verdicts=verdicts,

@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.model.pod import PodTemplate
+from gxsim.model.pod import PodAffinity, PodTemplate
 from gxsim.state import ClusterState
+
+_INDIFFERENT = PodAffinity()
 
 
 class Addend(NamedTuple):
@@ -36,6 +38,8 @@ class Ledger:
         self._numbers: dict[Hashable, int] = {}
         self._of_template: list[int] = []
         self.signatures: list[PodTemplate] = []  # one template of each signature
+        self.numbers: list[int] = []  # of all signatures, in order
+        self.choosy: list[int] = []  # of those with terms about other pods
         self.signature = array("q")
         self.node = array("q")
         self.present = array("b")
@@ -51,6 +55,9 @@ class Ledger:
             number = self._numbers.setdefault(_signature(unseen), len(self.signatures))
             if number == len(self.signatures):
                 self.signatures.append(unseen)
+                self.numbers.append(number)
+                if unseen.pod_affinity != _INDIFFERENT or unseen.pod_anti_affinity != _INDIFFERENT:
+                    self.choosy.append(number)
             known.append(number)
         return known[template]
 
@@ -77,48 +84,62 @@ class Ledger:
 class Tally:
     """Counts that follow the ledger. *effects* says what one pod of a signature adds, and is asked once for each.
 
-    ``staying`` leaves out pods that are being deleted.
+    Only signatures in *among*, a list of the ledger's that grows with it, add anything. ``staying`` leaves out pods
+    that are being deleted.
     """
 
-    def __init__(self, ledger: Ledger, effects: Callable[[PodTemplate], Iterable[Addend]], *, staying: bool = False):
+    def __init__(
+        self,
+        ledger: Ledger,
+        effects: Callable[[PodTemplate], Iterable[Addend]],
+        *,
+        among: list[int] | None = None,
+        staying: bool = False,
+    ):
         self._ledger = ledger
         self._ask = effects
+        self._among = ledger.numbers if among is None else among
+        self._asked = 0
         self._staying = staying
-        self._effects: list[tuple[Addend, ...]] = []
+        self._effects: dict[int, tuple[Addend, ...]] = {}  # signatures that add nothing are left out
         self._seen = 0
-        self.inert = True  # no signature seen so far adds anything
+
+    @property
+    def inert(self) -> bool:
+        """Whether no signature seen so far adds anything."""
+        return not self._effects
 
     def catch_up(self) -> None:
         """Count what the ledger gained."""
         ledger, seen, end = self._ledger, self._seen, len(self._ledger)
-        if len(self._effects) < len(ledger.signatures):
+        if self._asked < len(self._among):
             self._learn()
         if seen == end:
             return
         self._seen = end
-        if self.inert:
+        effects = self._effects
+        if not effects:
             return
         signs = ledger.staying if self._staying else ledger.present
         if end - seen > 64:
             self._count_many(seen, signs)
             return
-        effects = self._effects
         for signature, node, sign in zip(ledger.signature[seen:], ledger.node[seen:], signs[seen:], strict=True):
-            for counts, codes, weight in effects[signature]:
+            for counts, codes, weight in effects.get(signature, ()):
                 counts[codes[node]] += weight * sign
 
     def suppose(self, signature: int, node: int, sign: int) -> None:
         """Count a pod as there (+1) or gone (−1) that is not; take it back with the opposite sign."""
         self.catch_up()
-        if len(self._effects) <= signature:
-            self._learn()
-        for counts, codes, weight in self._effects[signature]:
+        for counts, codes, weight in self._effects.get(signature, ()):
             counts[codes[node]] += weight * sign
 
     def _learn(self) -> None:
-        for template in self._ledger.signatures[len(self._effects) :]:
-            self._effects.append(tuple(self._ask(template)))
-            self.inert = self.inert and not self._effects[-1]
+        for number in self._among[self._asked :]:
+            effects = tuple(self._ask(self._ledger.signatures[number]))
+            if effects:
+                self._effects[number] = effects
+        self._asked = len(self._among)
 
     def _count_many(self, seen: int, signs: array) -> None:
         """The same for a long stretch: one pass per signature that counts."""
@@ -127,7 +148,7 @@ class Tally:
         order = np.argsort(signature, kind="stable")
         starts = np.flatnonzero(np.diff(signature[order], prepend=-1))
         for rows in np.split(order, starts[1:]):
-            for counts, codes, weight in self._effects[signature[rows[0]]]:
+            for counts, codes, weight in self._effects.get(int(signature[rows[0]]), ()):
                 np.add.at(counts, codes[node[rows]], weight * sign[rows].astype(np.int64))
 
 

@@ -1,6 +1,6 @@
 """All plugins of a profile, sorted by what their answers depend on, and the questions asked of all of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -78,7 +78,7 @@ class Plugins:
         self.spread.forget()
         self.neighbours.forget()
 
-    def constraints(self, key: object, template: PodTemplate) -> Constraints:
+    def constraints(self, key: Hashable, template: PodTemplate) -> Constraints:
         """The answers of the plugins that look at a template and at nodes only."""
         verdicts = {p.name: v for p in self.by_rules if (v := p.refuse(template)) is not None}
         mask = self.nodes.state.node_exists.copy()

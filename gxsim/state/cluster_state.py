@@ -20,12 +20,12 @@ from gxsim.state.columns import (
     NOT_READY,
     PENDING,
     PHASE_RUNNING,
-    POD_COLUMNS,
     READY,
     RESOURCES,
     Binding,
     Event,
     Owner,
+    with_room,
 )
 from gxsim.state.invariants import check
 from gxsim.state.templates import Templates, extended_resources
@@ -78,12 +78,11 @@ class ClusterState:
         self.node_down = np.zeros(count, np.int32)  # open faults that stop the host or cut it off
         self.node_kubelet_down = np.zeros(count, np.int32)  # open faults that stop the kubelet only
         self.taints: list[tuple[Taint, ...]] = [node.taints for node in self.nodes]
-        self.node_revision = 0
+        self.node_revision = self.label_revision = 0
 
         self._templates = Templates(len(self.resources))
         self.pod_names: list[str] = []
-        self._columns: dict[str, NDArray] = {}
-        self._reserve(64)
+        self._columns: dict[str, NDArray] = with_room({}, 0, 64)
         self._show(0)
 
         self.owners: list[Owner] = []
@@ -136,7 +135,7 @@ class ClusterState:
         """A new pod, bound nowhere; returns its row."""
         pod = len(self.pod_names)
         if pod >= len(self._columns["pod_node"]):
-            self._reserve(2 * pod)
+            self._columns = with_room(self._columns, pod, 2 * pod)
         self.pod_names.append(name)
         self._show(pod + 1)
         self.pod_template[pod] = self.template(template)
@@ -294,6 +293,12 @@ class ClusterState:
             self.taints[node] = kept
             self.node_revision += 1
 
+    def relabel(self, node: int, labels: Mapping[str, str]) -> None:
+        """Give *node* these labels."""
+        self.nodes[node] = dataclasses.replace(self.nodes[node], labels=labels)
+        self.label_revision += 1
+        self.node_revision += 1
+
     def remove_node(self, node: int) -> None:
         """Delete the Node object; its pods stay until pod GC finds them."""
         self.node_exists[node] = False
@@ -385,14 +390,6 @@ class ClusterState:
         self.requested[node] -= self._templates.requests[template]
         self.scored_requested[node] -= self._templates.scored[template]
         self.journal.append(Binding(pod, node, -1))
-
-    def _reserve(self, capacity: int) -> None:
-        """Make room for *capacity* pods in every column."""
-        for name, (dtype, blank) in POD_COLUMNS.items():
-            grown: NDArray = np.full(capacity, blank, dtype)
-            if name in self._columns:
-                grown[: len(self.pod_names)] = self._columns[name][: len(self.pod_names)]
-            self._columns[name] = grown
 
     def _show(self, count: int) -> None:
         """Let each column's attribute be its first *count* rows."""

@@ -1,9 +1,11 @@
 """What the state is made of: codes, the declared pod columns, and the small records beside them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.model.cluster import Workload
 from gxsim.model.pod import PodTemplate
@@ -43,6 +45,14 @@ POD_COLUMNS: dict[str, tuple[type, object]] = {
     "pod_grace_s": (np.float64, np.nan),
     "pod_endpoint": (np.int8, NO_ENDPOINT),
 }
+
+
+def with_room(columns: Mapping[str, NDArray], rows: int, capacity: int) -> dict[str, NDArray]:
+    """Every column with room for *capacity* pods; the first *rows* are those of *columns*."""
+    result = {name: np.full(capacity, blank, dtype) for name, (dtype, blank) in POD_COLUMNS.items()}
+    for name, column in columns.items():
+        result[name][:rows] = column[:rows]
+    return result
 
 
 class Binding(NamedTuple):

@@ -7,6 +7,7 @@ import numpy as np
 
 import gxsim
 from gxsim.engine import Simulation, start
+from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
 from gxsim.model.placement import Placement
 from gxsim.observe.expectations import judge
@@ -43,7 +44,13 @@ def simulate(
     is wrong in the scenario, never for an outage.
     """
     case = case if isinstance(case, Case) else load(case)
-    seed = case.scenario.seed if seed is None else seed
+    try:
+        return _simulated(case, case.scenario.seed if seed is None else seed, progress)
+    except ScenarioError as error:
+        raise case.located(error) from None
+
+
+def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) -> Result:
     streams = Streams(seed)
     state, framework = started(case, case.placement, streams.take("scheduler/ties"))
     at_start = [node_loss_headroom(state)]

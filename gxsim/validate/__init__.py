@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gxsim.errors import GxsimError, ScenarioError
-from gxsim.validate import api_validation, defaulting, limit_range, quota, scheduler
+from gxsim.validate import api_validation, defaulting, failures, limit_range, quota, scheduler
 from gxsim.validate.record import Check, Family
 
 FAMILIES: tuple[Family, ...] = (
     scheduler.FAMILY,
+    failures.FAMILY,
     quota.FAMILY,
     limit_range.FAMILY,
     defaulting.FAMILY,

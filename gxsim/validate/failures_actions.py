@@ -11,16 +11,17 @@ from gxsim.model.control_plane import PodTiming
 from gxsim.model.fault import Fault
 from gxsim.model.node import Taint
 from gxsim.model.pod import PodTemplate
-from gxsim.state import PHASE_FAILED
-from gxsim.validate.failures_cluster import NAMESPACE, TIMINGS, Recording, timing_of
+from gxsim.state import PHASE_FAILED, Event
+from gxsim.validate.failures_cluster import NAMESPACE, Recording, timing_of
 
 Object = dict[str, Any]
 Words = Mapping[str, str]
 
 COMPONENTS = {"api": "kube-apiserver", "kcm": "kube-controller-manager", "sched": "kube-scheduler", "etcd": "etcd"}
 REBOOT = Fault(kind="NodeChaos", action="node-reboot")
-PARTITION = Fault(kind="NetworkChaos", action="partition")
+SILENCE = Fault(kind="NodeChaos", action="kubelet-stop")  # what the control plane sees of a node that is cut off
 DRAIN = Fault(kind="NodeChaos", action="node-drain")
+ROLLED = ("Deployment", "StatefulSet", "DaemonSet")
 STAMP = "revision"  # an annotation that makes a template another one, as a changed image would
 
 
@@ -45,19 +46,27 @@ Act = Callable[[Stage, Words], None]
 
 
 def actions(recording: Recording) -> Iterator[tuple[float, Act, Words]]:
-    """When, what and with which words, in order of time; raises ValueError for a sentence nobody knows."""
-    for event in sorted(recording.events, key=lambda e: float(e["t_ms"])):
-        said = event["what"] if event["kind"] == "Action" else f"{event['kind']}: {event['name']} {event['what']}"
-        if event["kind"] not in ("Action", "Drain", "Process"):
-            continue
+    """When, what and with which words, in order of time; sentences nobody knows are left out."""
+    for time_s, said in _said(recording):
         for pattern, act in SENTENCES:
             words = pattern.fullmatch(said)
             if words:
-                yield float(event["t_ms"]) / 1000, act, words.groupdict()
+                yield time_s, act, words.groupdict()
                 break
-        else:
-            if event["kind"] == "Action":
-                raise ValueError(f"unknown action {said!r}")
+
+
+def unknown_actions(recording: Recording) -> list[str]:
+    """What was done that gxsim cannot do again."""
+    said = [sentence for _, sentence in _said(recording) if not sentence.startswith("Drain: ")]
+    return [sentence for sentence in said if not any(pattern.fullmatch(sentence) for pattern, _ in SENTENCES)]
+
+
+def _said(recording: Recording) -> Iterator[tuple[float, str]]:
+    """What the operator did and what kubectl drain said, in order of time."""
+    for event in sorted(recording.events, key=lambda e: float(e["t_ms"])):
+        if event["kind"] in ("Action", "Drain"):
+            said = event["what"] if event["kind"] == "Action" else f"Drain: {event['name']} {event['what']}"
+            yield float(event["t_ms"]) / 1000, said
 
 
 def pod_timings(recording: Recording) -> list[PodTiming]:
@@ -68,11 +77,7 @@ def pod_timings(recording: Recording) -> list[PodTiming]:
         if "template" in obj.get("spec", {})
     ]
     written += [_annotations(words["timing"]) for _, act, words in actions(recording) if act is _new_template]
-    return [
-        PodTiming(annotations={k: v for k, v in given.items() if k in TIMINGS}, **timing_of(given))
-        for given in written
-        if timing_of(given)
-    ]
+    return [timing for given in written if (timing := timing_of(given)) is not None]
 
 
 def reboots(recording: Recording) -> dict[str, bool]:
@@ -90,12 +95,12 @@ def reboots(recording: Recording) -> dict[str, bool]:
 
 def _stop(stage: Stage, words: Words) -> None:
     for name in _names(words):
-        stage.sim.begin(REBOOT if stage.reboots.get(name) else PARTITION, stage.node(name))
+        stage.sim.begin(REBOOT if stage.reboots.get(name) else SILENCE, stage.node(name))
 
 
 def _return(stage: Stage, words: Words) -> None:
     for name in _names(words):
-        stage.sim.end(REBOOT if stage.reboots[name] else PARTITION, stage.node(name))
+        stage.sim.end(REBOOT if stage.reboots[name] else SILENCE, stage.node(name))
 
 
 def _delete_node(stage: Stage, words: Words) -> None:
@@ -112,6 +117,10 @@ def _drain(stage: Stage, words: Words) -> None:
 
 def _stop_drain(stage: Stage, words: Words) -> None:
     stage.sim.components.disruption.stop_drain(stage.node(words["node"]))
+
+
+def _cordon(stage: Stage, words: Words) -> None:
+    stage.sim.state.cordon(stage.node(words["node"]))
 
 
 def _uncordon(stage: Stage, words: Words) -> None:
@@ -139,14 +148,14 @@ def _fix_template(stage: Stage, words: Words) -> None:
     """The durations the workload began with, in a new revision."""
     state = stage.sim.state
     for owner, held in enumerate(state.owners):
-        if held.kind in ("Deployment", "StatefulSet") and held.revision > 1:
+        if held.kind in ROLLED and held.revision > 1:
             _roll(stage, owner, held.workload.template.annotations)
 
 
 def _undo(stage: Stage, words: Words) -> None:
     """kubectl rollout undo, back to the template of the start."""
     for owner, held in enumerate(stage.sim.state.owners):
-        if held.kind in ("Deployment", "StatefulSet") and held.revision > 1:
+        if held.kind in ROLLED and held.revision > 1:
             stage.sim.state.roll(owner, held.workload.template)
 
 
@@ -163,9 +172,10 @@ def with_annotations(template: PodTemplate, annotations: Mapping[str, str]) -> P
 
 
 def _scale(stage: Stage, words: Words) -> None:
-    state = stage.sim.state
-    name = words["name"] or "web"
-    state.scale(stage.owner("Deployment", name), int(words["replicas"]))
+    """The workload named, or the first one of those that can be scaled."""
+    state, name = stage.sim.state, words["name"]
+    scalable = [row for row, held in enumerate(state.owners) if held.kind in ("Deployment", "StatefulSet")]
+    state.scale(next(row for row in scalable if name in (None, state.owners[row].name)), int(words["replicas"]))
 
 
 def _create(stage: Stage, words: Words) -> None:
@@ -206,7 +216,10 @@ def _delete_claim(stage: Stage, words: Words) -> None:
 
 
 def _fail_pod(stage: Stage, words: Words) -> None:
-    stage.sim.state.finish(stage.pod(words["pod"]), PHASE_FAILED)
+    """As the kubelet does when it evicts a pod."""
+    state, pod = stage.sim.state, stage.pod(words["pod"])
+    state.emit(Event(stage.now, "Pod", state.pod_key(pod), "Evicted", "set to phase Failed"))
+    state.finish(pod, PHASE_FAILED)
 
 
 def _set_quota(stage: Stage, words: Words) -> None:
@@ -235,6 +248,7 @@ SENTENCES: tuple[tuple[re.Pattern[str], Act], ...] = tuple(
         (r"taint out-of-service:NoExecute on (?P<node>\S+)", _out_of_service),
         (r"Drain: (?P<node>\S+) node/\S+ cordoned", _drain),
         (r"Drain: (?P<node>\S+) exit rc=1", _stop_drain),
+        (r"kubectl cordon (?P<node>\S+)", _cordon),
         (r"kubectl uncordon (?P<node>\S+)", _uncordon),
         (r"label (?P<node>\S+) (?P<key>[^=]+)=(?P<value>\S+)", _label),
         (r"label removed", _unlabel),

@@ -8,7 +8,7 @@ from gxsim.api.defaulting import default
 from gxsim.load import objects as load
 from gxsim.load.manifests import admit_template
 from gxsim.model.cluster import Cluster, Workload
-from gxsim.model.control_plane import ControlPlane, Kubelet
+from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
 from gxsim.model.placement import PlacedPods, Placement
 from gxsim.units import duration_s
 
@@ -17,7 +17,8 @@ Object = dict[str, Any]
 NAMESPACE = "default"
 LOCAL, NETWORK = "local-path", "fake-csi"  # the classes of the recordings, with what stands behind them
 PROVISIONERS = {LOCAL: "rancher.io/local-path", NETWORK: "driver.longhorn.io"}
-TIMINGS = {"sim/start": "start_s", "sim/ready": "ready_s", "sim/stop": "stop_s"}
+EARLY_S = 0.5  # an API server answers requests so long before its /readyz is ok
+TIMINGS = ("sim/start", "sim/ready", "sim/stop")
 
 
 class Recording:
@@ -27,11 +28,9 @@ class Recording:
         self.document = document
         settings = document["effectiveDefaults"]
         written = str(settings["tolerationSeconds(not-ready/unreachable)"]).split()[0]
-        self.context = AdmissionContext(
-            not_ready_toleration_s=int(written), unreachable_toleration_s=int(written)
-        )
+        self.context = AdmissionContext(not_ready_toleration_s=int(written), unreachable_toleration_s=int(written))
         self.control_plane = ControlPlane(
-            leader_election=settings["leader-elect"] == "true",
+            leader_election=str(settings["leader-elect"]).startswith("true"),
             node_monitor_period_s=_duration_s(settings["node-monitor-period"]),
             node_monitor_grace_period_s=_duration_s(settings["node-monitor-grace-period"]),
             node_eviction_rate=float(settings["node-eviction-rate"]),
@@ -39,9 +38,11 @@ class Recording:
             large_cluster_size_threshold=int(settings["large-cluster-size-threshold"]),
             unhealthy_zone_threshold=float(settings["unhealthy-zone-threshold"]),
             provision_s=float(document["kubelet"]["provisionerDelaySeconds"]),
+            apiserver_start_s=_start_s(document["events"]),
         )
         self.kubelet = Kubelet(
-            lease_renew_s=float(document["kubelet"]["leaseRenewSeconds"]),
+            # jitter included: no renewal fell between the last one recorded and the fault
+            lease_renew_s=document["kubelet"]["leaseRenewSeconds"] * (1 + document["kubelet"]["leaseRenewJitter"]),
             resync_s=float(document["kubelet"]["returnResyncSeconds"]),
         )
         self.events: list[Object] = document["events"]
@@ -64,25 +65,23 @@ class Recording:
             admit_template(stored, self.context)
         return stored
 
-    def placement(self, order: Sequence[str] = ()) -> Placement:
-        """Where the pods lay. Pods of Deployments in *order* are the youngest, the last the youngest of all."""
+    def placement(self) -> Placement:
+        """Where the pods lay."""
         placed: list[PlacedPods] = []
-        for deployment, pods in self.initial("ReplicaSet", order).items():
+        for deployment, pods in self.initial("ReplicaSet").items():
             nodes = tuple(pod["node"] for pod in pods)
             placed.append(PlacedPods(namespace=NAMESPACE, deployment=deployment, nodes=nodes))
         for pods in self.initial("StatefulSet").values():
             placed += [PlacedPods(namespace=NAMESPACE, pod=pod["name"], node=pod["node"]) for pod in pods]
         return Placement(pods=tuple(placed))
 
-    def initial(self, kind: str, order: Sequence[str] = ()) -> dict[str, list[Object]]:
+    def initial(self, kind: str) -> dict[str, list[Object]]:
         """The pods at the start by workload, for owners of *kind*."""
         found: dict[str, list[Object]] = {}
         for pod in self.document["initialState"]["pods"]:
-            owner_kind, _, owner = pod["owner"].partition("/")
+            owner_kind = pod["owner"].partition("/")[0]
             if owner_kind == kind:
                 found.setdefault(workload_name(pod["owner"]), []).append(pod)
-        for pods in found.values():
-            pods.sort(key=lambda pod: order.index(pod["name"]) if pod["name"] in order else -1)
         return found
 
     def renewed_s(self, node: str) -> float:
@@ -107,10 +106,18 @@ def workload_name(owner: str) -> str:
     return name.rpartition("-")[0] if kind == "ReplicaSet" else name
 
 
-def timing_of(annotations: Mapping[str, str]) -> dict[str, float]:
-    """The durations that a template's annotations set; a negative readiness is never."""
-    given = {field: float(annotations[key]) for key, field in TIMINGS.items() if key in annotations}
-    return {field: value if value >= 0 else float("inf") for field, value in given.items()}
+def timing_of(annotations: Mapping[str, str]) -> PodTiming | None:
+    """The durations that a template's annotations set, for the templates that carry them; negative is never."""
+    given = {key: float(annotations[key]) for key in TIMINGS if key in annotations}
+    if not given:
+        return None
+    start_s, ready_s, stop_s = (given.get(key) for key in TIMINGS)
+    return PodTiming(
+        annotations={key: annotations[key] for key in given},
+        start_s=start_s,
+        ready_s=float("inf") if ready_s is not None and ready_s < 0 else ready_s,
+        stop_s=stop_s,
+    )
 
 
 def _named(obj: Object) -> Object:
@@ -130,6 +137,13 @@ def _storage_classes() -> list[Object]:
         }
         for name, provisioner in PROVISIONERS.items()
     ]
+
+
+def _start_s(events: Sequence[Object]) -> float:
+    """How long the API server took to answer after its start, as far as the recording says."""
+    started = [e["t_ms"] / 1000 for e in events if e["kind"] == "Action" and e["what"] == "api started"]
+    ready = [e["t_ms"] / 1000 for e in events if e["kind"] == "Process" and e["what"] == "readyz ok"]
+    return max(0.0, ready[-1] - EARLY_S - started[-1]) if started and ready else ControlPlane().apiserver_start_s
 
 
 def _duration_s(setting: str) -> float:

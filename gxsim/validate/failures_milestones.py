@@ -123,11 +123,11 @@ def simulated_pods(replayed: Replayed) -> list[PodRun]:
         for name, time_s in _pod_milestones(replayed, pod):
             run.milestones[name].append(time_s)
         begun_s = float(state.pod_created_s[pod]) if pod not in recorded else -np.inf
-        ended_s = float(state.pod_deleted_s[pod])
+        gone_s = min(run.milestones["gone"], default=np.inf) + START_S
         run.milestones["disruptionTarget"] += [
             time_s - START_S
             for time_s in disrupted.get(state.pod_key(pod), ())
-            if time_s >= begun_s and not time_s > ended_s
+            if time_s > begun_s and time_s <= gone_s
         ][:1]
         runs.append(run)
     return runs

@@ -1,7 +1,7 @@
 """One recorded run, run again: the same cluster, the same actions, and what chance decided as it was recorded."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +23,16 @@ START_S = 10.0  # the recording's zero on the simulation's clock: some actions c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chance:
-    """What a recording cannot know: phases of periodic loops, and in which order equal pods came to be."""
+    """What a recording cannot know of a run: phases of periodic loops, in the recording's time, and a race."""
 
-    monitor_s: float = 0.0  # of the node monitor's passes, in the recording's time
+    monitor_s: float = 0.0  # of the node monitor's passes
     pod_gc_s: float = 0.0
-    order: tuple[str, ...] = ()  # pods of the start, the youngest last
+    component_start_s: float | None = None  # from the start of controllers to their first pass
+    watch_jitter: float = 0.5
+    status_s: Mapping[str, float] = field(default_factory=dict)  # of each kubelet's node status
+    reconcile_s: Mapping[str, float] = field(default_factory=dict)  # of each kubelet's pod statuses
+    raced: frozenset[str] = frozenset()  # nodes tainted while a pass cancelled all taints
+    node_order: tuple[str, ...] = ()  # in which a pass looked at nodes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +42,6 @@ class Replayed:
     state: ClusterState
     timeline: Timeline
     rows: dict[str, int]  # recorded pods of the start by name
-    errors: list[str] = field(default_factory=list)
 
 
 class Stage:
@@ -47,10 +51,10 @@ class Stage:
         self.recording = recording
         state = ClusterState(recording.cluster())
         framework = AsRecorded(state, recording)
-        start(state, framework, recording.placement(chance.order))
-        self.rows = _initial_rows(state, recording, chance.order)
+        start(state, framework, recording.placement())
+        self.rows = _initial_rows(state, recording)
         self.reboots = reboots(recording)
-        framework.begin()
+        framework.begin(self.rows)
         self.sim = Simulation(
             state,
             framework=framework,
@@ -58,7 +62,7 @@ class Stage:
             control_plane=recording.control_plane,
             kubelet=recording.kubelet,
             pod_timings=pod_timings(recording),
-            phases=_phases(state, recording, chance),
+            phases=_phases(state, recording, chance, framework.victim_order),
         )
 
     def run(self) -> Replayed:
@@ -90,9 +94,10 @@ class Stage:
         summary = self.recording.document["summary"]["pods"]
         recorded = next(p for p in summary if p["name"] == name)
         workload, created_s = workload_name(recorded["owner"]), START_S + recorded.get("created_ms", 0.0) / 1000
-        rows = [p for p in np.flatnonzero(state.pod_exists & ~state.pod_terminating) if owner_name(state, p) == workload]
+        there = np.flatnonzero(state.pod_exists & ~state.pod_terminating).tolist()
+        rows = [p for p in there if owner_name(state, p) == workload]
         node = state.node_index.get(recorded.get("node") or "", PENDING)
-        return int(min(rows, key=lambda p: (state.pod_node[p] != node, abs(state.pod_created_s[p] - created_s))))
+        return min(rows, key=lambda p: (bool(state.pod_node[p] != node), abs(state.pod_created_s[p] - created_s)))
 
 
 class AsRecorded(Framework):
@@ -100,15 +105,23 @@ class AsRecorded(Framework):
 
     def __init__(self, state: ClusterState, recording: Recording):
         super().__init__(state)
-        self._wanted: dict[str, list[str]] = defaultdict(list)
-        for pod in recording.document["summary"]["pods"]:
-            if not pod.get("initial") and pod.get("node"):
-                self._wanted[workload_name(pod["owner"])].append(pod["node"])
+        self._wanted: dict[str, list[Object]] = defaultdict(list)  # recorded pods without a row yet, by workload
+        self._recorded: dict[int, Object] = {}  # row: the recorded pod it stands for
+        self._summary = recording.document["summary"]["pods"]
         self._started = False
 
-    def begin(self) -> None:
-        """From now on nodes are chosen as recorded."""
+    def begin(self, rows: Mapping[str, int]) -> None:
+        """From now on nodes are chosen as recorded; *rows* are those of the start."""
         self._started = True
+        for pod in self._summary:
+            if pod.get("initial"):
+                self._recorded[rows[pod["name"]]] = pod
+            elif pod.get("node"):
+                self._wanted[workload_name(pod["owner"])].append(pod)
+
+    def victim_order(self, pod: int) -> float:
+        """When the recorded pod was deleted: of equal victims that one goes first."""
+        return float(self._recorded.get(pod, {}).get("deletionTimestamp_ms", np.inf))
 
     def decide(self, pod: int) -> Decision:
         decision = super().decide(pod)
@@ -116,10 +129,11 @@ class AsRecorded(Framework):
             return decision
         best = {self.state.nodes[node].name: node for node in self.explain(pod).best}
         wanted = self._wanted[owner_name(self.state, pod)]
-        name = next((name for name in wanted if name in best), None)
-        if name is not None:
-            wanted.remove(name)
-            decision.node = best[name]
+        found = next((recorded for recorded in wanted if recorded["node"] in best), None)
+        if found is not None:
+            wanted.remove(found)
+            self._recorded[pod] = found
+            decision.node = best[found["node"]]
         return decision
 
 
@@ -131,21 +145,20 @@ def owner_name(state: ClusterState, pod: int) -> str:
     return state.owners[owner].name if owner != NO_OWNER else state.pod_names[pod]
 
 
-def _initial_rows(state: ClusterState, recording: Recording, order: Sequence[str]) -> dict[str, int]:
+def _initial_rows(state: ClusterState, recording: Recording) -> dict[str, int]:
     """The row of every pod of the start by its recorded name."""
     left: dict[tuple[str, str], list[int]] = defaultdict(list)
     for pod in range(len(state.pod_names)):
         node = state.nodes[state.pod_node[pod]].name if state.pod_node[pod] != PENDING else ""
         left[owner_name(state, pod), node].append(pod)
-    rows = {}
+    rows: dict[str, int] = {}
     for kind in ("StatefulSet", "ReplicaSet", "DaemonSet"):
-        for workload, pods in recording.initial(kind, order).items():
-            for pod in pods:
-                rows[pod["name"]] = left[workload, pod["node"]].pop(0)
+        for workload, pods in recording.initial(kind).items():
+            rows |= {pod["name"]: left[workload, pod["node"]].pop(0) for pod in pods}
     return rows
 
 
-def _phases(state: ClusterState, recording: Recording, chance: Chance) -> Phases:
+def _phases(state: ClusterState, recording: Recording, chance: Chance, victim_order: Callable[[int], float]) -> Phases:
     control_plane = recording.control_plane
     return Phases(
         monitor_s=(START_S + chance.monitor_s) % control_plane.node_monitor_period_s,
@@ -153,4 +166,11 @@ def _phases(state: ClusterState, recording: Recording, chance: Chance) -> Phases
         flush_s=0.0,
         quota_s=0.0,
         leases_s=np.array([START_S + recording.renewed_s(node.name) for node in state.nodes]),
+        status_s=np.array([START_S + chance.status_s.get(node.name, 0.0) for node in state.nodes]),
+        reconcile_s=np.array([START_S + chance.reconcile_s.get(node.name, 0.0) for node in state.nodes]),
+        watch_jitter=chance.watch_jitter,
+        component_start_s=chance.component_start_s,
+        raced=chance.raced,
+        node_order=chance.node_order,
+        victim_order=victim_order,
     )

@@ -182,7 +182,9 @@ def _compared(recorded: Mapping[str, Any]) -> Iterator[Check]:
     heal_ms = config["tick_ms"] * config["partition_ticks"]
     end_ms = heal_ms + config["tick_ms"] * ticks
     for name, holds in SHARES.items():
-        yield same_share(f"{recorded['name']} {name}", np.array([holds(t) for t in trials]), recorded[name]["p"], config["trials"])
+        yield same_share(
+            f"{recorded['name']} {name}", np.array([holds(t) for t in trials]), recorded[name]["p"], config["trials"]
+        )
     for name, value in MEANS.items():
         values = np.array([value(t, heal_ms, end_ms) for t in trials])
         values = values[~np.isnan(values)]

@@ -27,15 +27,18 @@ def same_mean(name: str, values: NDArray, recorded: Mapping[str, Any], *, slack:
 
 
 def same_share(name: str, holds: NDArray, recorded: float, trials: int) -> Check:
-    """Shares within three standard errors of their difference, by Wilson's rule that one more might have happened."""
+    """Shares within three standard errors of their difference; each error as if it had happened once more and not."""
     share, own = float(holds.mean()), len(holds)
-    pooled = (share * own + recorded * trials + 2) / (own + trials + 4)
-    allowed = ERRORS * math.sqrt(pooled * (1 - pooled) * (1 / own + 1 / trials))
-    return _check(name, abs(share - recorded) <= allowed, f"share {share:.4f}, recorded {recorded:.4f} +- {allowed:.4f}")
+    likely = (share * own + 1) / (own + 2), (recorded * trials + 1) / (trials + 2)
+    error = math.sqrt(sum(p * (1 - p) / n for p, n in zip(likely, (own, trials), strict=True)))
+    allowed = ERRORS * error
+    return _check(
+        name, abs(share - recorded) <= allowed, f"share {share:.4f}, recorded {recorded:.4f} +- {allowed:.4f}"
+    )
 
 
 def same_distribution(
-    name: str, values: NDArray, probabilities: Sequence[float], quantiles: Sequence[float], count: int, *, slack: float
+    name: str, values: NDArray, probabilities: NDArray, quantiles: Sequence[float], count: int, *, slack: float
 ) -> Check:
     """Kolmogorov-Smirnov distance at the recorded quantiles below its 1 % point for the two sample sizes, plus *slack*.
 
@@ -44,8 +47,7 @@ def same_distribution(
     ordered = np.sort(values)
     below = np.searchsorted(ordered, quantiles, side="left") / len(ordered)
     upto = np.searchsorted(ordered, quantiles, side="right") / len(ordered)
-    wanted = np.asarray(probabilities)
-    distance = float(np.maximum(np.maximum(wanted - upto, below - wanted), 0.0).max())
+    distance = float(np.maximum(np.maximum(probabilities - upto, below - probabilities), 0.0).max())
     allowed = KS_AT_1_PERCENT * math.sqrt(1 / len(values) + 1 / count) + slack
     return _check(name, distance <= allowed, f"KS distance {distance:.4f}, allowed {allowed:.4f}")
 

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 
 from gxsim.model.cluster import Cluster, Volume
 from gxsim.model.node import Node, Taint
 from gxsim.model.pod import PodAffinityTerm, PodTemplate, TopologySpreadConstraint
-from gxsim.model.selectors import LabelSelector
+from gxsim.model.selectors import LabelSelector, Requirement
 
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
@@ -127,17 +128,10 @@ def resolved(world: World, pod: PodTemplate) -> list[TopologySpreadConstraint]:
         if requirements:
             for key, skew in ((HOSTNAME, 3), (ZONE, 5)):
                 rules.append((TopologySpreadConstraint(key, skew, "ScheduleAnyway", None), LabelSelector(requirements)))
-    return [
-        TopologySpreadConstraint(
-            r.topology_key, r.max_skew, r.when_unsatisfiable, s, r.min_domains, r.node_affinity_policy, r.node_taints_policy
-        )
-        for r, s in rules
-    ]
+    return [replace(rule, selector=selector) for rule, selector in rules]
 
 
 def _equals(key: str, value: str) -> LabelSelector:
-    from gxsim.model.selectors import Requirement
-
     return LabelSelector((Requirement(key, "In", (value,)),))
 
 
@@ -199,7 +193,9 @@ def inter_pod_affinity(world: World, pod: PodTemplate, node: int) -> Answer:
         if not keyed or not (near or first):
             return HOPELESS, ("node(s) didn't match pod affinity rules",)
     for term in pod.pod_anti_affinity.required:
-        if any(means(world, term, p.template) and _together(world, term.topology_key, p.node, node) for p in world.pods):
+        if any(
+            means(world, term, p.template) and _together(world, term.topology_key, p.node, node) for p in world.pods
+        ):
             return FAILED, ("node(s) didn't match pod anti-affinity rules",)
     for other in world.pods:
         for term in other.template.pod_anti_affinity.required:
@@ -405,9 +401,7 @@ def score_spread(world: World, pod: PodTemplate, feasible: Sequence[int]) -> Sco
             else:
                 size = len({world.nodes[m].labels.get(rule.topology_key, "") for m in counted})
                 same = [m for m in keyed if world.nodes[m].labels.get(rule.topology_key) == here]
-                matching = sum(
-                    _matching(world, pod, rule.selector, m) for m in same if _included(world, pod, rule, m)
-                )
+                matching = sum(_matching(world, pod, rule.selector, m) for m in same if _included(world, pod, rule, m))
             total += matching * math.log(size + 2) + (rule.max_skew - 1)
         raw[n] = math.floor(total) + (total - math.floor(total) >= 0.5)
     if not raw:
@@ -454,7 +448,7 @@ def ratio_score(requested: int, capacity: int, shape: Sequence[tuple[int, int]])
     utilisation = 100 if requested > capacity else requested * 100 // capacity
     if utilisation <= shape[0][0]:
         return shape[0][1] * 10
-    for (x0, y0), (x1, y1) in zip(shape, shape[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(shape):
         if utilisation <= x1:
             return y0 * 10 + int(Fraction((y1 - y0) * 10 * (utilisation - x0), x1 - x0))
     return shape[-1][1] * 10

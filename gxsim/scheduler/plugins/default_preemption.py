@@ -18,9 +18,9 @@ _WAITING = "not eligible due to terminating pod on the nominated node."
 
 
 class DefaultPreemption:
-    """*trial* starts a supposition about one demand and node."""
+    """*trial* starts a supposition about one demand."""
 
-    def __init__(self, state: ClusterState, trial: Callable[[Demand, int], Trial]):
+    def __init__(self, state: ClusterState, trial: Callable[[Demand], Trial]):
         self._state = state
         self._trial = trial
 
@@ -37,10 +37,14 @@ class DefaultPreemption:
         lower = self._lower_pods(demand.template.priority)
         candidates: list[Candidate] = []
         refused: Counter[Refusal] = Counter()
-        resolvable = np.flatnonzero(diagnosis.resolvable())
+        resolvable = np.flatnonzero(diagnosis.resolvable()).tolist()
         refused[NOT_HELPFUL] = diagnosis.node_count - len(resolvable)
-        for node in resolvable.tolist():
-            found = self._select_victims(demand, node, lower.get(node, []), budgets)
+        promising = [node for node in resolvable if node in lower]
+        refused[NO_VICTIMS] = len(resolvable) - len(promising)
+        trial = self._trial(demand)
+        for node in promising:
+            found = self._select_victims(trial, node, lower[node], budgets)
+            trial.undo()
             if isinstance(found, Candidate):
                 candidates.append(found)
             else:
@@ -78,28 +82,23 @@ class DefaultPreemption:
         return found
 
     def _select_victims(
-        self, demand: Demand, node: int, lower: list[int], budgets: Sequence[PodDisruptionBudget]
+        self, trial: Trial, node: int, lower: list[int], budgets: Sequence[PodDisruptionBudget]
     ) -> Candidate | Refusal:
         """Remove all lower pods, then take back as many as possible: those with spent budgets first."""
-        if not lower:
-            return NO_VICTIMS
-        trial = self._trial(demand, node)
         for pod in lower:
-            trial.remove(pod)
-        refusal = trial.refusal()
+            trial.remove(pod, node)
+        refusal = trial.refusal(node)
         if refusal is not None:
-            trial.undo()
             return refusal
         ordered = sorted(lower, key=self._importance)
         violating = self._violating(ordered, budgets)
         victims, violations = [], 0
         for pod in (*violating, *(p for p in ordered if p not in violating)):
-            trial.add(pod)
-            if trial.refusal() is not None:
-                trial.remove(pod)
+            trial.add(pod, node)
+            if not trial.admits(node):
+                trial.remove(pod, node)
                 victims.append(pod)
                 violations += pod in violating
-        trial.undo()
         return Candidate(node, tuple(sorted(victims, key=self._importance)), violations)
 
     def _violating(self, pods: Iterable[int], budgets: Sequence[PodDisruptionBudget]) -> list[int]:

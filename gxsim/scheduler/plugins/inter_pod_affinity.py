@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.normalise import by_range
-from gxsim.model.pod import PodAffinityTerm, PodTemplate
+from gxsim.model.pod import PodAffinity, PodAffinityTerm, PodTemplate
 from gxsim.model.scheduler_profile import Profile
 from gxsim.scheduler.demand import Demand, Situation
 from gxsim.scheduler.ledger import Addend, Ledger, Tally
 from gxsim.scheduler.nodes import NodeTable
 from gxsim.scheduler.status import UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict, first_of
+
+_KEPT = 512
 
 
 class Neighbours(Tally):
@@ -31,7 +33,8 @@ class Neighbours(Tally):
         self.unwelcome: dict[str, NDArray[np.int64]] = {}
         self.preference: dict[str, NDArray[np.int64]] = {}
         self._touched = np.zeros(2, np.int64)
-        super().__init__(ledger, self._meets)
+        indifferent = template.pod_affinity == template.pod_anti_affinity == PodAffinity()
+        super().__init__(ledger, self._meets, among=ledger.choosy if indifferent else None)
 
     @property
     def touched(self) -> bool:
@@ -80,6 +83,8 @@ class InterPodAffinity:
 
     def prepare(self, demand: Demand) -> Neighbours:
         if demand.signature not in self._neighbours:
+            if len(self._neighbours) >= _KEPT:
+                self._neighbours.clear()  # those in use live on in their demands
             self._neighbours[demand.signature] = Neighbours(self, self._ledger, self._nodes, demand.template)
         return self._neighbours[demand.signature]
 

@@ -13,6 +13,24 @@ from gxsim.scheduler.status import ALL, UNRESOLVABLE, UNSCHEDULABLE, Refusal, Ro
 from gxsim.state import CPU, MEMORY, PODS, RESOURCES
 
 
+class Capacity:
+    """What the score kernels divide by and weigh with, in whole columns and in rows: each is read the faster way."""
+
+    def __init__(self, allocatable: NDArray[np.int64], weights: Sequence[int]):
+        self._columns = np.asfortranarray(np.maximum(allocatable, 1), np.float64)
+        self._rows = np.ascontiguousarray(self._columns)
+        self._weights = fit.weights_for(allocatable, weights)
+
+    def of(self, rows: Rows) -> tuple[NDArray[np.float64], fit.Weights]:
+        """(rows, resources) capacity, 1 for what is not there, and the weights."""
+        weights = self._weights
+        if isinstance(rows, slice):
+            return self._columns[rows], weights
+        if isinstance(weights.total, np.ndarray):
+            weights = fit.Weights(weights.each[rows], weights.total[rows])
+        return self._rows.take(rows, axis=0), weights
+
+
 class NodeResourcesFit:
     name = "NodeResourcesFit"
     counts = False
@@ -22,9 +40,10 @@ class NodeResourcesFit:
         self._profile = profile
         self._weights = profile.scoring_strategy.resources
         self._plain = list(self._weights) == ["cpu", "memory"]
-        self._capacity, self._plain_weights = capacity_and_weights(
-            self._state.allocatable[:, [CPU, MEMORY]], tuple(self._weights.values())[:2] if self._plain else (1, 1)
-        )
+        self._capacity = Capacity(self._state.allocatable[:, :2], tuple(self._weights.values())[:2])
+
+    def prepare(self, demand: Demand) -> tuple[int, ...]:
+        return demand.wanted
 
     def ignores(self, resource: str) -> bool:
         """Whether the profile leaves *resource* out of the fit."""
@@ -32,9 +51,6 @@ class NodeResourcesFit:
         return resource in self._profile.ignored_resources or (
             "/" in resource and group in self._profile.ignored_resource_groups
         )
-
-    def prepare(self, demand: Demand) -> tuple[int, ...]:
-        return demand.wanted
 
     def passes(self, demand: Demand, rows: Rows, requested: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(rows,) True where everything asked for is free; what is not asked for may be overdrawn."""
@@ -46,6 +62,11 @@ class NodeResourcesFit:
         if passing is None or demand.unknown:
             return np.full(len(self._state.node_exists[rows]), not demand.unknown)
         return passing
+
+    def fits(self, demand: Demand, node: int, requested: NDArray[np.int64]) -> bool:
+        """The same for a single node."""
+        taken, offered, asked = requested[node], self._state.allocatable[node], demand.requests
+        return not demand.unknown and all(taken[r] + asked[r] <= offered[r] for r in demand.wanted)
 
     def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None:
         """All that is lacking; what even an empty node lacks cannot be resolved."""
@@ -76,20 +97,18 @@ class NodeResourcesFit:
         """(rows,) 0..100 in whole numbers by the profile's strategy; cpu and memory as ``scored_requests`` has them."""
         if self._plain:
             requested = self._state.scored_requested[rows] + demand.scored_requests
-            weights = self._plain_weights if self._plain_weights.ndim == 1 else self._plain_weights[rows]
-            return self._by_strategy(requested, self._capacity[rows], weights)
+            return self._by_strategy(requested, *self._capacity.of(rows))
         counted = {
             name: amounts for name in self._weights if (amounts := self._amounts(demand, name, rows)) is not None
         }
         if not counted:
-            return np.zeros(len(self._state.allocatable[rows]))
+            return np.zeros(len(self._state.node_exists[rows]))
         requested = np.stack([taken for taken, _ in counted.values()], axis=1)
         offered = np.stack([offered for _, offered in counted.values()], axis=1)
-        capacity, weights = capacity_and_weights(offered, [self._weights[name] for name in counted])
-        return self._by_strategy(requested, capacity, weights)
+        return self._by_strategy(requested, *Capacity(offered, [self._weights[name] for name in counted]).of(ALL))
 
     def _by_strategy(
-        self, requested: NDArray[np.int64], capacity: NDArray[np.float64], weights: NDArray[np.float64]
+        self, requested: NDArray[np.int64], capacity: NDArray[np.float64], weights: fit.Weights
     ) -> NDArray[np.float64]:
         strategy = self._profile.scoring_strategy
         if strategy.type == "RequestedToCapacityRatio":
@@ -102,16 +121,7 @@ class NodeResourcesFit:
         if resource is None or (name not in RESOURCES and not demand.requests[resource]):
             return None
         if resource in (CPU, MEMORY):
-            taken = self._state.scored_requested[rows][:, resource] + demand.scored_requests[resource]
+            taken = self._state.scored_requested[:, resource][rows] + demand.scored_requests[resource]
         else:
-            taken = self._state.requested[rows][:, resource] + demand.requests[resource]
-        return taken, self._state.allocatable[rows][:, resource]
-
-
-def capacity_and_weights(
-    allocatable: NDArray[np.int64], weights: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the kernels divide by and weigh with: a resource that is not there has capacity 1 and weight 0."""
-    weight = np.array(weights, np.float64)
-    capacity = np.asfortranarray(np.maximum(allocatable, 1), np.float64)  # laid out as the state's columns are
-    return capacity, weight if allocatable.all() else weight * (allocatable > 0)
+            taken = self._state.requested[:, resource][rows] + demand.requests[resource]
+        return taken, self._state.allocatable[:, resource][rows]

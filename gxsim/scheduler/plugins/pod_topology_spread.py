@@ -20,6 +20,7 @@ from gxsim.scheduler.plugins.taint_toleration import first_untolerated
 from gxsim.scheduler.status import UNRESOLVABLE, UNSCHEDULABLE, Refusal, Rows, Verdict
 from gxsim.state import NO_OWNER
 
+_KEPT = 512
 _MISMATCH = "node(s) didn't match pod topology spread constraints"
 
 
@@ -64,6 +65,10 @@ class Spread:
     scored: NDArray[np.bool_]
     lenient: bool  # nodes without a key are scored on the other keys
 
+    @property
+    def inert(self) -> bool:
+        return all(constraint.pods.inert for constraint in (*self.hard, *self.soft))
+
     def catch_up(self) -> None:
         for constraint in (*self.hard, *self.soft):
             constraint.pods.catch_up()
@@ -86,7 +91,7 @@ class PodTopologySpread:
         self._prepared: dict[Hashable, Spread | None] = {}
 
     def forget(self) -> None:
-        """Drop what was counted: the nodes changed."""
+        """Drop what was counted."""
         self._tallies.clear()
         self._prepared.clear()
 
@@ -95,6 +100,8 @@ class PodTopologySpread:
         rules = demand.template.topology_spread_constraints
         key = (rules, demand.signature, demand.constraints.key, NO_OWNER if rules else demand.owner)
         if key not in self._prepared:
+            if len(self._prepared) >= _KEPT:
+                self.forget()  # those in use live on in their demands
             self._prepared[key] = self._prepare(demand)
         return self._prepared[key]
 

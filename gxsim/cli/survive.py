@@ -1,0 +1,41 @@
+"""``gxsim survive``: every loss of one or two nodes, and of a region."""
+
+from typing import Annotated
+
+import typer
+
+from gxsim.cli.output import Files, Format, Output, Shapes
+
+
+def survive(
+    filename: Files,
+    region: Annotated[str, typer.Option(help="Node label whose values are lost as a whole.")] = "",
+    duration: Annotated[str, typer.Option(help="How long nodes are gone, such as 6h; for ever unless given.")] = "",
+    horizon: Annotated[str, typer.Option(help="When to look at what is left.")] = "1h",
+    max_losses: Annotated[int, typer.Option(min=1, help="Most losses of each size; the dearest are run.")] = 64,
+    jobs: Annotated[int, typer.Option(min=0, help="Worker processes; 0: as many as pay.")] = 0,
+    node_shape: Shapes = None,
+    output: Output = Format.table,
+) -> None:
+    """Lose every node, every two nodes and every region on the clock, and show what is left.
+
+    Exits with 1 if a consensus group loses its majority, or a Service its last endpoint, when a single node is lost.
+    """
+    from gxsim.cli.output import show_grids
+    from gxsim.plan.place import case_of
+    from gxsim.plan.survive import span_s
+    from gxsim.plan.survive import survive as run_all
+    from gxsim.report.document import tables_document
+    from gxsim.report.survival import survival_grids
+
+    found = run_all(
+        case_of(filename, node_shape or ()),
+        label=region,
+        horizon_s=span_s("--horizon", horizon),
+        duration_s=span_s("--duration", duration) if duration else None,
+        most=max_losses,
+        jobs=jobs,
+    )
+    show_grids(survival_grids(found), tables_document("SurviveResult", (found.matrix,)), output)
+    single = [row for row in found.matrix.rows() if row["loss"] == "1 node"]
+    raise typer.Exit(1 if any(row["quorum_lost"] or row["services_lost"] for row in single) else 0)

@@ -1,0 +1,20 @@
+"""How long a leader waits for a majority."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def commit_latency(delays_s: NDArray, up: NDArray, *, persist_s: float, leader_writes_first: bool) -> NDArray:
+    """(..., leaders) from a proposal at each leader to its commit; inf without a majority or for a leader that is down.
+
+    *delays_s* is (voters, voters), one way; *up* is (..., voters). Each member writes to disk before it answers; the
+    leader does so before it sends, or at the same time.
+    """
+    voters = up.shape[-1]
+    answers_s = delays_s + delays_s.T + persist_s  # (leader, follower)
+    own = np.eye(voters, dtype=bool)
+    first_s = persist_s if leader_writes_first else 0.0
+    answers_s = np.where(own, persist_s - first_s, answers_s) + first_s
+    reached_s = np.where(up[..., None, :], answers_s, np.inf)
+    majority_s = np.sort(reached_s, axis=-1)[..., voters // 2]
+    return np.where(up, majority_s, np.inf)

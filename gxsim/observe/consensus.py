@@ -1,0 +1,122 @@
+"""Leaders, terms, write gaps and what else may fail, for every consensus group of a model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.consensus.history import LeaderHistory, leader_history
+from gxsim.consensus.members import members
+from gxsim.consensus.profiles import profile_of
+from gxsim.consensus.subsets import Subsets, member_subsets, node_subsets
+from gxsim.kernels.commit import commit_latency
+from gxsim.kernels.intervals import runs
+from gxsim.model.model import ConsensusGroup
+from gxsim.observe.table import Table
+from gxsim.rng import Streams
+from gxsim.state import ClusterState
+from gxsim.timeline import Timeline
+
+UNPLACED = "no node"
+
+
+def leader_histories(
+    state: ClusterState,
+    timeline: Timeline,
+    groups: Sequence[ConsensusGroup],
+    delays_s: NDArray,  # (nodes, nodes), one way
+    streams: Streams,
+) -> list[LeaderHistory]:
+    """Play every group through the run; a group that matches nothing is left out."""
+    histories = []
+    for group in groups:
+        found = members(state, timeline, group)
+        if found.names:
+            rng = streams.take(f"consensus/{group.name}")
+            histories.append(leader_history(found, delays_s, timeline.horizon_s, rng))
+    return histories
+
+
+def leader_table(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
+    """One row per group and reign: who led from when to when, in which term, and how fast it committed."""
+    rows = []
+    for one in histories:
+        changed = np.ones(len(one.times_s), bool)
+        changed[1:] = (np.diff(one.leader) != 0) | ((np.diff(one.term) != 0) & (one.leader[1:] >= 0))
+        starts = np.flatnonzero(changed)
+        for start, end in zip(starts, [*starts[1:], len(one.times_s)], strict=True):
+            until_s = float(one.times_s[end]) if end < len(one.times_s) else horizon_s
+            leader = int(one.leader[start])
+            latency_s = one.commit_s[start:end]
+            best_s = float(latency_s.min()) if leader >= 0 else np.inf
+            name = one.members.names[leader] if leader >= 0 else ""
+            row = (one.members.group.name, float(one.times_s[start]), until_s, name, int(one.term[end - 1]))
+            rows.append((*row, best_s if np.isfinite(best_s) else None))
+    about = "Who led each consensus group and in which term; without a name nobody did"
+    return Table.of("leaders", about, ("group", "from_s", "to_s", "leader", "term", "commit_s"), rows)
+
+
+def write_gaps(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
+    """One row per group and stretch in which no write could be committed."""
+    rows = []
+    for one in histories:
+        for first, end in zip(*runs(~one.writable), strict=True):
+            from_s = float(one.times_s[first])
+            to_s = float(one.times_s[end]) if end < len(one.times_s) else horizon_s
+            over = end < len(one.times_s)
+            before = one.leader[first - 1] if first else -1
+            terms = int(one.term[min(end, len(one.term) - 1)] - one.term[max(first - 1, 0)])
+            names = one.members.names
+            led = names[before] if before >= 0 else ""
+            leads = names[one.leader[end]] if over and one.leader[end] >= 0 else ""
+            rows.append((one.members.group.name, from_s, to_s, to_s - from_s, led, leads, terms))
+    about = "Stretches in which a consensus group could commit no write: from the loss of a leader or of the majority"
+    return Table.of("write_gaps", about, ("group", "from_s", "to_s", "gap_s", "led", "leads", "terms"), rows)
+
+
+def subset_table(histories: Sequence[LeaderHistory], node_names: Sequence[str]) -> Table:
+    """One row per group and subset of its members, and per subset of its nodes, as placed when the clock started."""
+    rows = []
+    for one in histories:
+        node = one.members.node[0]
+        labels = [node_names[i] if i >= 0 else UNPLACED for i in np.unique(node)]
+        for what, subsets in (("members", member_subsets(node)), ("nodes", node_subsets(node))):
+            rows += [
+                (one.members.group.name, what, *row) for row in _subset_rows(what, subsets, one.members.names, labels)
+            ]
+    about = "What is left of each consensus group when any subset of its members or of its nodes is lost"
+    names = ("group", "losing", "lost", "up", "quorum", "tolerates_members", "tolerates_nodes")
+    return Table.of("quorum_subsets", about, names, rows)
+
+
+def latency_table(histories: Sequence[LeaderHistory], delays_s: NDArray) -> Table:
+    """One row per group and possible leader: a commit through it, and through a follower, with all members up."""
+    rows = []
+    for one in histories:
+        at = np.maximum(one.members.node[0], 0)
+        between_s, profile = delays_s[np.ix_(at, at)], profile_of(one.members.group)
+        everyone = np.ones(len(at), bool)
+        commit_s = commit_latency(
+            between_s, everyone, persist_s=profile.persist_s, leader_writes_first=profile.leader_writes_first
+        )
+        there_s = between_s + between_s.T
+        for member, name in enumerate(one.members.names):
+            others = np.delete(there_s[member], member)
+            forwarded_s = float(commit_s[member] + others.max()) if len(others) else float(commit_s[member])
+            rows.append((one.members.group.name, name, float(commit_s[member]), forwarded_s))
+    about = "Commit latency of each consensus group by who leads; forwarded: through the follower that is farthest away"
+    return Table.of("commit_latency", about, ("group", "leader", "commit_s", "forwarded_s"), rows)
+
+
+def _subset_rows(what: str, subsets: Subsets, names: Sequence[str], nodes: Sequence[str]) -> list[tuple]:
+    lost, labels = (subsets.lost, names) if what == "members" else (subsets.nodes_lost, nodes)
+    return [
+        (
+            ", ".join(label for label, gone in zip(labels, lost[i], strict=True) if gone),
+            int((~subsets.lost[i]).sum()),
+            bool(subsets.quorum[i]),
+            int(subsets.tolerates_members[i]),
+            int(subsets.tolerates_nodes[i]),
+        )
+        for i in range(len(lost))
+    ]

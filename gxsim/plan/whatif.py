@@ -1,0 +1,137 @@
+"""What a change would do: the same figures before and after each edit, the pods that move, nodes to empty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gxsim.controllers.disruption import budget_status
+from gxsim.load.documents import read
+from gxsim.load.manifests import cluster_of
+from gxsim.load.scenario import find_scenario, load
+from gxsim.observe.headroom import lose, may_move
+from gxsim.observe.table import Table
+from gxsim.plan.carry import carried
+from gxsim.plan.diff import Difference, diff
+from gxsim.plan.edits import Documents, Edit
+from gxsim.plan.place import Placed, place
+from gxsim.plan.quality import FIGURES, quality
+from gxsim.plan.wanted import median_pod
+from gxsim.state import NO_OWNER, PENDING, ClusterState
+
+EMPTYING = ("node", "pods", "daemons", "bare", "on_volumes", "to_move", "pending", "held_by_budgets", "can", "together")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """``figures``: one row per figure with its value before and after every edit; ``steps``: what each edit moved.
+
+    ``difference`` compares the first and the last placement; ``emptying`` is about the last one.
+    """
+
+    before: Placed
+    after: Placed
+    names: tuple[str, ...]
+    figures: Table
+    steps: Table
+    emptying: Table
+    difference: Difference
+
+
+def whatif(paths: Sequence[str | Path], edits: Sequence[Edit], shapes: Sequence[str] = ()) -> WhatIf:
+    """Make *edits* one after the other to the manifests, or the scenario, at *paths*; raises ScenarioError."""
+    placed = [place(paths, shapes)]
+    documents = documents_of(paths)
+    typical = median_pod(placed[0].state)
+    steps = []
+    for edit in edits:
+        documents = edit.apply(documents)
+        placed.append(carried(placed[-1], cluster_of(documents)))
+        steps.append(_step(edit.name, diff(placed[-2], placed[-1])))
+    qualities = [quality(one, typical) for one in placed]
+    names = ("before", *(edit.name for edit in edits))
+    rows = [[FIGURES[name][1], *(q.figures[name] for q in qualities)] for name in FIGURES]
+    groups = dict.fromkeys(group for q in qualities for group in q.quorum)
+    rows += [[f"nodes {group} may lose", *(q.quorum.get(group) for q in qualities)] for group in groups]
+    about = f"Figures before and after each change; headroom is for {typical.name}"
+    return WhatIf(
+        before=placed[0],
+        after=placed[-1],
+        names=names,
+        figures=Table.of("figures", about, ("figure", *names), rows),
+        steps=Table.of("steps", "What each change moved", ("change", "moved", "new", "gone", "newly_pending"), steps),
+        emptying=emptying(placed[-1].state),
+        difference=diff(placed[0], placed[-1]),
+    )
+
+
+def documents_of(paths: Sequence[str | Path]) -> Documents:
+    """The manifests at *paths*, or those that the one scenario there names."""
+    if len(paths) == 1 and not Path(paths[0]).is_dir() and str(paths[0]) != "-":
+        found = read(paths) if Path(paths[0]).exists() else []
+        kind = found[0].value.get("kind") if found and isinstance(found[0].value, dict) else None
+        if not found or kind == "Scenario":
+            scenario, folder = load(paths[0]).scenario, find_scenario(paths[0]).parent
+            return read([folder / name for name in (*scenario.manifests, *scenario.overlays)])
+    return read(paths)
+
+
+def _step(name: str, change: Difference) -> tuple:
+    moves = list(change.moves.rows())
+    new = sum(row["pods"] for row in moves if not row["old"])
+    gone = sum(row["pods"] for row in moves if not row["new"])
+    return name, sum(row["pods"] for row in moves) - new - gone, new, gone, change.newly_pending
+
+
+def emptying(state: ClusterState) -> Table:
+    """One row per node: whether its pods fit on the others, so that it can be taken away.
+
+    ``together`` marks nodes that can go one after the other, emptiest first, all of them at the end.
+    """
+    can = {}
+    rows: dict[int, list] = {}
+    for node in np.flatnonzero(state.node_exists).tolist():
+        rows[node] = _emptied(state, node)
+        can[node] = rows[node][-1]
+    gone: list[int] = []
+    for node in sorted((n for n in can if can[n]), key=lambda n: (rows[n][1], n)):
+        loss = lose(state, (*gone, node))
+        if len(gone) + 1 < len(can) and not loss.pending and not _stays(state, (*gone, node)):
+            gone.append(node)
+    about = "Whether each node can be emptied: its pods, those that nothing moves, and what the others have no room for"
+    return Table.of("emptying", about, EMPTYING, [(*row, node in gone) for node, row in rows.items()])
+
+
+def _emptied(state: ClusterState, node: int) -> list:
+    here = np.flatnonzero(state.pod_active & (state.pod_node == node)).tolist()
+    daemons = [p for p in here if state.pod_owner[p] != NO_OWNER and _kind(state, p) == "DaemonSet"]
+    bare = [p for p in here if state.pod_owner[p] == NO_OWNER]
+    staying = _stays(state, (node,))
+    pending = len(lose(state, (node,)).pending)
+    held = sum(_held(state, pod) for pod in here if pod not in daemons)
+    can = not bare and not staying and not pending and len(state.nodes) > 1
+    moving = len(here) - len(daemons) - len(bare) - len(staying)
+    return [state.nodes[node].name, len(here), len(daemons), len(bare), len(staying), moving, pending, held, can]
+
+
+def _stays(state: ClusterState, nodes: tuple[int, ...]) -> list[int]:
+    """Pods of controllers on *nodes* whose volumes only these reach."""
+    here = np.flatnonzero(state.pod_active & np.isin(state.pod_node, nodes) & (state.pod_owner != NO_OWNER)).tolist()
+    return [pod for pod in here if _kind(state, pod) != "DaemonSet" and not may_move(state, pod, nodes)]
+
+
+def _held(state: ClusterState, pod: int) -> bool:
+    """Whether a disruption budget lets no pod like this one go now."""
+    template = state.templates[state.pod_template[pod]]
+    return any(
+        b.namespace == template.namespace
+        and b.selector is not None
+        and b.selector.matches(template.labels)
+        and budget_status(state, b).disruptions_allowed < 1
+        for b in state.cluster.disruption_budgets
+    )
+
+
+def _kind(state: ClusterState, pod: int) -> str:
+    return state.owners[state.pod_owner[pod]].workload.kind if state.pod_node[pod] != PENDING else ""

@@ -1,0 +1,129 @@
+"""When volumes and disks are full: levels over months, dates of limits with their spread, what to buy and when."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.kernels.growth import Passages, passages
+from gxsim.model.model import Model
+from gxsim.rng import Streams
+from gxsim.state import ClusterState
+from gxsim.storage.drivers import MONTH_DAYS, Draws, Plan, Row, plan
+
+QUANTILES = (0.1, 0.5, 0.9)
+ALERT_SHARE, FULL_SHARE = 0.85, 1.0  # of a size: where a disk alert usually stands, and where nothing can be written
+PATHS_AT_ONCE = 128  # fits the second-level cache; benchmarks/test_growth.py
+COPY_RATE_BYTES = (100e6, 500e6)  # per second, from one place of an SSD to another or over a 1-10 Gbit/s network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Quantiles (P10, P50, P90) over paths for every row.
+
+    ``levels_bytes`` (rows, shown days, 3); ``dates`` (limits, rows, 3) days until 85 % and until full, inf beyond the
+    horizon; ``reached`` (limits, rows) the share of paths that get there within it.
+    """
+
+    rows: tuple[Row, ...]
+    horizon_days: int
+    paths: int
+    shown_days: NDArray
+    levels_bytes: NDArray
+    dates: NDArray
+    reached: NDArray
+
+    def growth_bytes_per_month(self, first_month: int = 0, months: int = 1) -> NDArray:
+        """(rows, 3) difference of each quantile over some months, per month."""
+        last = min(first_month + months, len(self.shown_days) - 1)
+        span = (self.shown_days[last] - self.shown_days[first_month]) / MONTH_DAYS
+        return (self.levels_bytes[:, last] - self.levels_bytes[:, first_month]) / max(span, 1e-9)
+
+    def claim_levels_bytes(self, days: float = 365.0) -> dict[str, float]:
+        """The P50 level of every claim on a day, a year ahead or at the horizon if that is sooner."""
+        return {
+            row.name: float(np.interp(days, self.shown_days, self.levels_bytes[i, :, 1]))
+            for i, row in enumerate(self.rows)
+            if row.kind == "volume"
+        }
+
+    def first_full(self) -> list[int]:
+        """Rows of nodes and volumes that fill up within the horizon, the soonest P50 first."""
+        filling = [i for i, row in enumerate(self.rows) if np.isfinite(self.dates[1, i, 1]) and row.kind != "cluster"]
+        return sorted(filling, key=lambda i: (self.dates[1, i, 1], self.rows[i].name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """A disk or a claim that has to be larger: *by_days* is the cautious date (P10 of 85 %)."""
+
+    row: Row
+    by_days: float
+    needed_bytes: float
+    move_s: tuple[float, float] | None  # downtime of the move where the volume cannot be expanded
+    why: str
+
+
+def forecast(
+    state: ClusterState,
+    model: Model,
+    streams: Streams,
+    *,
+    horizon_days: int = 1096,
+    paths: int = 10_000,
+    from_traffic: bool = False,
+) -> Forecast:
+    """Levels and dates of every volume, node disk and of the cluster over *paths* draws of the model's ranges."""
+    planned = plan(state, model, Draws(streams, paths), from_traffic=from_traffic)
+    months = np.arange(0, horizon_days / MONTH_DAYS + 1e-9)
+    shown = np.unique(np.append(np.round(months * MONTH_DAYS), horizon_days)).astype(int)
+    found = walk(planned, horizon_days, paths, shown)
+    levels = np.moveaxis(np.quantile(found.shown, QUANTILES, axis=2), 0, 2)
+    first = np.where(found.first > horizon_days, np.inf, found.first)
+    dates = np.moveaxis(np.quantile(first, QUANTILES, axis=2, method="inverted_cdf"), 0, 2)
+    return Forecast(
+        rows=planned.rows,
+        horizon_days=horizon_days,
+        paths=paths,
+        shown_days=shown,
+        levels_bytes=levels,
+        dates=dates,
+        reached=np.isfinite(first).mean(axis=2),
+    )
+
+
+def walk(planned: Plan, horizon_days: int, paths: int, shown: NDArray) -> Passages:
+    """First days at 85 % and full and levels on the days *shown* of every row and path."""
+    lead = planned.lead_days
+    days = np.arange(-lead, horizon_days + 1, dtype=float)
+    sizes = np.array([row.size_bytes for row in planned.rows])
+    limits = np.stack([ALERT_SHARE * sizes, FULL_SHARE * sizes])
+    base = np.zeros(len(sizes))
+    parts = []
+    for start in range(0, paths, PATHS_AT_ONCE):
+        drivers = planned.levels(days, slice(start, start + PATHS_AT_ONCE))
+        parts.append(passages(drivers[:, :, lead:], planned.weights, base, limits, shown))
+    return Passages(
+        np.concatenate([part.first for part in parts], axis=2), np.concatenate([part.shown for part in parts], axis=2)
+    )
+
+
+def purchases(made: Forecast) -> list[Purchase]:
+    """Every size that does not last to the horizon in one of ten paths, the most urgent first.
+
+    Needed is what keeps the P90 level of the horizon under 85 %. A volume that cannot be expanded must be moved: its
+    pod is away while the level of that day is copied.
+    """
+    found = []
+    for i, row in enumerate(made.rows):
+        by_days = float(made.dates[0, i, 0])
+        if row.kind == "cluster" or not np.isfinite(by_days):
+            continue
+        needed = float(made.levels_bytes[i, :, 2].max()) / ALERT_SHARE
+        move_s = None
+        if row.kind != "node" and not row.expandable:
+            level = float(np.interp(by_days, made.shown_days, made.levels_bytes[i, :, 2]))
+            move_s = (level / COPY_RATE_BYTES[1], level / COPY_RATE_BYTES[0])
+        why = {"node": "disk", "copies": "space for copies", "volume": "claim"}[row.kind]
+        found.append(Purchase(row=row, by_days=by_days, needed_bytes=needed, move_s=move_s, why=why))
+    return sorted(found, key=lambda one: (one.by_days, one.row.name))

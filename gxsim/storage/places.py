@@ -1,0 +1,91 @@
+"""Where data lies: claims bound to a volume that one node holds, and the workloads whose pods use them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.state import NO_OWNER, PENDING, STORAGE, ClusterState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A claim whose volume lies on one node; *ordinal* is that of its StatefulSet's pod, −1 for other pods."""
+
+    claim: str
+    namespace: str
+    workload: str
+    ordinal: int
+    volume: str
+    node: int
+    size_bytes: int
+    reclaim_policy: str
+    expandable: bool
+
+
+def places(state: ClusterState) -> list[Place]:
+    """Every claim bound to a volume that a single node can reach, in the order of their names."""
+    users = {key: (name, ordinal) for key, name, ordinal in _users(state)}
+    expandable = {one.name for one in state.cluster.storage_classes if one.allow_volume_expansion}
+    found = []
+    for key in sorted(state.claims):
+        claim = state.claims[key]
+        volume = state.volumes.get(claim.volume)
+        affinity = volume.node_affinity if volume else None
+        if volume is None or affinity is None:
+            continue
+        nodes = [i for i, node in enumerate(state.nodes) if affinity.matches(node.name, node.labels)]
+        if len(nodes) != 1:
+            continue
+        workload, ordinal = users.get(key, ("", -1))
+        found.append(
+            Place(
+                claim=key,
+                namespace=claim.namespace,
+                workload=workload,
+                ordinal=ordinal,
+                volume=volume.name,
+                node=nodes[0],
+                size_bytes=volume.size_bytes,
+                reclaim_policy=volume.reclaim_policy,
+                expandable=volume.storage_class in expandable,
+            )
+        )
+    return found
+
+
+def container_counts(state: ClusterState) -> NDArray[np.int64]:
+    """(nodes,) containers of the pods bound to each node."""
+    counts = np.zeros(len(state.nodes), np.int64)
+    for pod in np.flatnonzero(state.pod_active & (state.pod_node != PENDING)):
+        counts[state.pod_node[pod]] += len(state.templates[state.pod_template[pod]].containers)
+    return counts
+
+
+def disk_bytes(state: ClusterState) -> NDArray[np.int64]:
+    """(nodes,) size of the disk that volumes, images and logs share; what is allocatable where no capacity is given."""
+    return np.array(
+        [
+            node.capacity.get("ephemeral-storage", int(state.allocatable[i, STORAGE]))
+            for i, node in enumerate(state.nodes)
+        ],
+        np.int64,
+    )
+
+
+def _users(state: ClusterState) -> Iterator[tuple[str, str, int]]:
+    """Key of a claim, workload and ordinal of the pod that uses it; the last pod of a claim counts."""
+    for pod in range(len(state.pod_names)):
+        template = state.templates[state.pod_template[pod]]
+        for name in template.claims:
+            yield f"{template.namespace}/{name}", _workload(state, pod), int(state.pod_ordinal[pod])
+
+
+def _workload(state: ClusterState, pod: int) -> str:
+    owner = int(state.pod_owner[pod])
+    if owner == NO_OWNER:
+        return state.pod_names[pod]
+    while state.owners[owner].parent != NO_OWNER:
+        owner = state.owners[owner].parent
+    return state.owners[owner].name

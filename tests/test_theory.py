@@ -1,0 +1,136 @@
+"""Stations against closed forms. Bounds are confidence intervals over independent lanes, at 99.9 % unless said."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gxsim.kernels.queueing import IDLE, bounded_rows, fifo_rows, idle_servers, lindley_rows
+from gxsim.kernels.service_times import service_times
+from gxsim.kernels.sharing import processor_sharing
+from gxsim.kernels.waiting import erlang_b, erlang_c, mean_wait
+
+LANES, STEPS = 1000, 4000
+T_999 = 3.3  # two-sided 99.9 % point of Student's t for hundreds of lanes
+
+
+def agrees(per_lane: np.ndarray, expected: float, *, width: float = 0.05) -> None:
+    """The mean over lanes lies within its own interval of *expected*, which is narrower than this *width* of it."""
+    half_width = T_999 * per_lane.std(ddof=1) / math.sqrt(len(per_lane))
+    assert half_width < width * expected, "too few customers to tell"
+    assert abs(per_lane.mean() - expected) <= half_width
+
+
+def steady(waits: np.ndarray) -> np.ndarray:
+    """(lanes,) means after the first quarter, when the empty start is forgotten at the loads used here."""
+    return waits[len(waits) // 4 :].mean(axis=0)
+
+
+def waits_of(servers: int, load: float, *, scv: float = 1.0, gaps_scv: float = 1.0) -> np.ndarray:
+    rng = np.random.default_rng(20261123)
+    size = LANES * STEPS
+    gaps = service_times(rng, size, 1 / (servers * load), scv=gaps_scv).reshape(STEPS, LANES)
+    services = service_times(rng, size, 1.0, scv=scv).reshape(STEPS, LANES)
+    if servers == 1:
+        return lindley_rows(gaps, services, np.zeros(LANES))
+    arrivals = np.cumsum(gaps, axis=0)
+    return fifo_rows(arrivals, services, np.full((servers, LANES), IDLE)) - arrivals
+
+
+# ---- the formulas themselves ----------------------------------------------------------------------------------------
+
+ERLANG_C = [(2, 0.8, 0.7111111), (3, 0.8, 0.6471910), (5, 0.8, 0.5541126), (8, 0.8, 0.4576449)]
+ERLANG_C += [(10, 0.9, 0.6687315), (32, 0.8, 0.1606232), (50, 0.95, 0.6290947), (100, 0.9, 0.2169405)]
+
+
+@pytest.mark.parametrize(("servers", "load", "expected"), ERLANG_C)
+def test_erlang_c_has_its_tabulated_values(servers: int, load: float, expected: float) -> None:
+    assert erlang_c(servers, servers * load) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("servers", "load", "expected"), [(3, 0.8, 0.2684063), (10, 0.9, 0.1679632), (100, 0.9, 0.0269574)]
+)
+def test_erlang_b_has_its_tabulated_values(servers: int, load: float, expected: float) -> None:
+    assert erlang_b(servers, servers * load) == pytest.approx(expected, abs=1e-7)
+
+
+def test_a_saturated_station_waits_for_ever() -> None:
+    assert mean_wait(2, arrival_rate=2.0, service_time_s=1.0) == math.inf
+    assert mean_wait(2, arrival_rate=2.5, service_time_s=1.0) == math.inf
+
+
+# ---- stations against the formulas ----------------------------------------------------------------------------------
+
+
+def test_m_m_1_waits_four_services_at_four_fifths() -> None:
+    waits = waits_of(1, 0.8)
+    agrees(steady(waits), 4.0)
+    assert mean_wait(1, arrival_rate=0.8, service_time_s=1.0) == pytest.approx(4.0)
+    beyond = waits[STEPS // 4 :] > math.log(80) / 0.2  # P(W > t) = rho exp(-(1 - rho) t)
+    agrees(beyond.mean(axis=0), 0.01, width=0.25)
+
+
+@pytest.mark.parametrize(("servers", "load"), [(2, 0.8), (3, 0.8), (5, 0.8), (8, 0.8), (10, 0.9)])
+def test_m_m_c_waits_as_erlang_says(servers: int, load: float) -> None:
+    waits = waits_of(servers, load)
+    agrees(steady(waits), mean_wait(servers, arrival_rate=servers * load, service_time_s=1.0))
+    agrees((waits[STEPS // 4 :] > 0).mean(axis=0), erlang_c(servers, servers * load))
+
+
+@pytest.mark.parametrize("scv", [0.0, 0.25, 0.5, 2.0])
+def test_m_g_1_waits_as_pollaczek_and_khinchine_say(scv: float) -> None:
+    agrees(steady(waits_of(1, 0.8, scv=scv)), 4.0 * (1 + scv) / 2)
+    assert mean_wait(1, arrival_rate=0.8, service_time_s=1.0, scv=scv) == pytest.approx(4.0 * (1 + scv) / 2)
+
+
+@pytest.mark.parametrize(("load", "expected"), [(0.5, 0.255001), (0.8, 1.692731), (0.9, 4.178659)])
+def test_d_m_1_waits_as_its_root_says(load: float, expected: float) -> None:
+    agrees(steady(waits_of(1, load, gaps_scv=0.0)), expected)
+
+
+def test_m_m_c_c_loses_as_erlang_b_says() -> None:
+    rng = np.random.default_rng(3)
+    arrivals = np.cumsum(rng.standard_exponential((STEPS, LANES)) / 2.4, axis=0)
+    services = rng.standard_exponential((STEPS, LANES))
+    _, departures = bounded_rows(arrivals, services, np.full((3, LANES), IDLE), 3)
+    agrees(np.isnan(departures[STEPS // 4 :]).mean(axis=0), erlang_b(3, 2.4))
+
+
+@pytest.mark.parametrize(("servers", "wait"), [(1, 4.0), (3, 1.0786517)])
+def test_five_stations_in_a_row_are_five_stations(servers: int, wait: float) -> None:
+    """Burke (1956), Jackson (1957): departures of M/M/c are Poisson again."""
+    lanes, steps, rng = 300, 4000, np.random.default_rng(5)
+    times = np.cumsum(rng.standard_exponential((steps, lanes)) / (0.8 * servers), axis=0)
+    born = times
+    sojourn = np.zeros((steps, lanes))
+    for _ in range(5):
+        services = rng.standard_exponential((steps, lanes))
+        free = np.repeat(idle_servers(servers)[:, None], lanes, axis=1)
+        departures = fifo_rows(times, services, free) + services
+        order = np.argsort(departures, axis=0, kind="stable")
+        times = np.take_along_axis(departures, order, axis=0)
+        born = np.take_along_axis(born, order, axis=0)
+        sojourn = times - born
+    agrees(steady(sojourn), 5 * (wait + 1.0))
+
+
+def test_fork_join_of_two_m_m_1_takes_seven_services() -> None:
+    """Flatto and Hahn; Nelson and Tantawi (1988): (12 - rho) / 8 of the sojourn of one."""
+    rng = np.random.default_rng(7)
+    gaps = rng.standard_exponential((STEPS, LANES)) / 0.8
+    branches = [rng.standard_exponential((STEPS, LANES)) for _ in range(2)]
+    sojourns = [lindley_rows(gaps, services, np.zeros(LANES)) + services for services in branches]
+    agrees(steady(np.maximum(*sojourns)), 7.0)
+
+
+def test_processor_sharing_gives_each_size_its_share() -> None:
+    """M/G/1-PS: a customer of size x stays x / (1 - rho), whatever the distribution."""
+    rng = np.random.default_rng(9)
+    stays = []
+    for _ in range(30):
+        services = service_times(rng, 10_000, 1.0, scv=2.0)
+        arrivals = np.cumsum(rng.standard_exponential(10_000) / 0.7)
+        sojourns = processor_sharing(arrivals, services) - arrivals
+        stays.append((sojourns / services)[2000:].mean())
+    agrees(np.array(stays), 1 / 0.3)
