@@ -1,8 +1,8 @@
 """A flight simulator for a Kubernetes cluster: placement, failure and recovery from plain manifests, on a clock.
 
 ``load`` a scenario, ``simulate`` it, look at the ``Result``: its tables as DataFrames, a ``figure``, files on disk
-through ``write``. ``place`` answers where pods go when nothing fails. ``ScenarioError`` says what is wrong with the
-input.
+through ``write``. ``place`` answers where pods go when nothing fails, ``allocation`` who then takes what, ``headroom``
+how many more fit, and ``survive`` what every loss of nodes leaves. ``ScenarioError`` says what is wrong with the input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gxsim.errors import InvariantError, ScenarioError
     from gxsim.load.scenario import Case
+    from gxsim.plan.allocation import allocation
+    from gxsim.plan.headroom import headroom
     from gxsim.plan.place import place
+    from gxsim.plan.survive import survive
     from gxsim.report.files import write
     from gxsim.report.plots import figure
     from gxsim.study.result import Result
@@ -28,10 +31,13 @@ __all__ = [
     "Result",
     "ScenarioError",
     "__version__",
+    "allocation",
     "figure",
+    "headroom",
     "load",
     "place",
     "simulate",
+    "survive",
     "write",
 ]
 
@@ -40,9 +46,12 @@ _HOMES = {
     "InvariantError": "gxsim.errors",
     "Result": "gxsim.study.result",
     "ScenarioError": "gxsim.errors",
+    "allocation": "gxsim.plan.allocation",
     "figure": "gxsim.report.plots",
+    "headroom": "gxsim.plan.headroom",
     "place": "gxsim.plan.place",
     "simulate": "gxsim.study.simulate",
+    "survive": "gxsim.plan.survive",
     "write": "gxsim.report.files",
 }
 

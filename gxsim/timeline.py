@@ -56,30 +56,44 @@ class Timeline:
         self.horizon_s = 0.0
         self._log: dict[str, tuple[list[NDArray], list[NDArray], list[NDArray]]] = {q: ([], [], []) for q in QUANTITIES}
         self._last: dict[str, NDArray] = {}
+        self._touched = self._published = 0  # how far the state's logs are read
         self._levels: dict[str, tuple[list[float], list[float]]] = {}
         self._changes: dict[str, Changes] = {}
 
     # ---- written while the clock runs ---------------------------------------------------------------------------
 
     def record(self, now: float, state: ClusterState) -> bool:
-        """Log what differs from the last record; returns whether anything did."""
-        changed = False
-        for quantity in QUANTITIES:
-            column = getattr(state, quantity)
-            last = self._last.get(quantity)
-            if last is None or len(last) < len(column):
-                last = self._extended(quantity, last, column)
-            rows = np.flatnonzero(column != last)
-            if len(rows) == 0 and quantity in self._last and len(self._last[quantity]) == len(column):
-                continue
-            self._last[quantity] = column.copy()
-            if len(rows):
-                times, indices, values = self._log[quantity]
-                times.append(np.full(len(rows), now))
-                indices.append(rows)
-                values.append(column[rows])
-                changed = True
-        return changed
+        """Log what differs from the last record; returns whether anything did.
+
+        Only pods that verbs touched since then are looked at, and those of nodes that went away or came back.
+        """
+        everything = "node_down" not in self._last or not np.array_equal(self._last["node_down"], state.node_down)
+        touched, self._touched = state.touched[self._touched :], len(state.touched)
+        published, self._published = state.published[self._published :], len(state.published)
+        changed = [self._record(now, quantity, getattr(state, quantity), None) for quantity in NODE_QUANTITIES]
+        pods = None if everything else np.unique(np.array(touched + published, np.intp))
+        if pods is None or len(pods):
+            changed += [self._record(now, quantity, getattr(state, quantity), pods) for quantity in POD_QUANTITIES]
+        return any(changed)
+
+    def _record(self, now: float, quantity: str, column: NDArray, rows: NDArray[np.intp] | None) -> bool:
+        """Log the differences of one column, of *rows* only unless that is None."""
+        last = self._last.get(quantity)
+        if last is None or len(last) < len(column):
+            last = self._last[quantity] = self._extended(quantity, last, column)
+        if rows is None:
+            rows = np.flatnonzero(column != last[: len(column)])
+        else:
+            rows = rows[column[rows] != last[rows]]
+        if not len(rows):
+            return False
+        values = column[rows]
+        last[rows] = values
+        times, indices, logged = self._log[quantity]
+        times.append(np.full(len(rows), now))
+        indices.append(rows)
+        logged.append(values)
+        return True
 
     def level(self, name: str, now: float, value: float) -> None:
         """Record that the level *name* is *value* from *now* on; equal values in a row are kept once."""
@@ -132,8 +146,9 @@ class Timeline:
         return np.unique(np.concatenate([*logged, [0.0, self.horizon_s]]))
 
     def _extended(self, quantity: str, last: NDArray | None, column: NDArray) -> NDArray:
-        """The last values with blanks for rows that are new."""
-        grown = np.full(len(column), BLANKS.get(quantity, 0), column.dtype)
+        """The last values with blanks for rows that are new, and room for more."""
+        capacity = len(column) if quantity in NODE_QUANTITIES else 2 * len(column)
+        grown = np.full(capacity, BLANKS.get(quantity, 0), column.dtype)
         if last is not None:
             grown[: len(last)] = last
         return grown

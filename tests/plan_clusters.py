@@ -33,7 +33,8 @@ def template(app: str, cpu: int, memory: int, **more: object) -> PodTemplate:
     requests = {name: amount for name, amount in (("cpu", cpu), ("memory", memory * MEBIBYTE)) if amount}
     limits = {name: 2 * amount for name, amount in requests.items()}
     containers = (Container(name="main", requests=requests, limits=limits),)
-    pod = {"containers": [{"name": "main", "resources": {"requests": {n: str(a) for n, a in requests.items()}}}]}
+    written = {name: f"{amount}m" if name == "cpu" else str(amount) for name, amount in requests.items()}
+    pod = {"containers": [{"name": "main", "resources": {"requests": written}}]}
     plain = PodTemplate(
         namespace="default",
         labels={"app": app},
@@ -48,8 +49,14 @@ def template(app: str, cpu: int, memory: int, **more: object) -> PodTemplate:
 
 
 def deployment(name: str, replicas: int, pod: PodTemplate) -> Workload:
-    selector = selecting(name)
-    return Workload(kind="Deployment", namespace="default", name=name, template=pod, replicas=replicas, selector=selector)
+    return Workload(
+        kind="Deployment",
+        namespace="default",
+        name=name,
+        template=pod,
+        replicas=replicas,
+        selector=selecting(name),
+    )
 
 
 def selecting(app: str) -> LabelSelector:

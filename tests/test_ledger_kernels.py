@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gxsim.kernels.batching import Cutter, Cutting, cut_blocks, polled
-from gxsim.kernels.latency import count_latencies, empty_histogram, quantiles
-from gxsim.kernels.uptime import ALWAYS, both, clock, either, fifo, windows_of, within, worked
+from gxsim.kernels.mvcc import unconflicted
+from gxsim.kernels.uptime import ALWAYS, both, clock, either, in_turn, windows_of, within, worked
 
 
 def cut_by_events(arrivals: list[float], sizes: list[int], rules: Cutting, until: float) -> list[tuple[float, int]]:
@@ -138,9 +138,9 @@ def test_a_station_serves_in_order(servers: int) -> None:
         start = max(arrival, heapq.heappop(free))
         heapq.heappush(free, start + 0.25)
         expected.append(start + 0.25)
-    np.testing.assert_allclose(fifo(arrivals, 0.25, servers=servers), expected)
+    np.testing.assert_allclose(in_turn(arrivals, 0.25, servers=servers), expected)
     state = np.full(servers, -np.inf)
-    parts = [fifo(part, 0.25, servers=servers, free_s=state) for part in np.split(arrivals, [1, 700, 1001])]
+    parts = [in_turn(part, 0.25, servers=servers, free_s=state) for part in np.split(arrivals, [1, 700, 1001])]
     np.testing.assert_allclose(np.concatenate(parts), expected)
 
 
@@ -173,13 +173,24 @@ def test_windows_combine_as_conditions_do(spans: list[tuple[float, float]], time
     np.testing.assert_array_equal(within(at, both(one, ALWAYS)), within(at, one))
 
 
-def test_quantiles_from_counts_are_within_one_percent() -> None:
-    values = np.random.default_rng(2).lognormal(0, 3, 100_000)
-    histogram = empty_histogram()
-    for part in np.split(values, 4):
-        count_latencies(histogram, part)
-    levels = np.array([0.01, 0.5, 0.95, 0.999])
-    np.testing.assert_allclose(
-        quantiles(histogram, levels), np.quantile(values, levels, method="inverted_cdf"), rtol=0.01
-    )
-    assert np.isnan(quantiles(empty_histogram(), levels)).all()
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40),
+    st.integers(0, 40),
+)
+def test_a_transaction_is_void_if_its_key_was_written_since_it_was_endorsed(
+    rows: list[tuple[int, int, int]], cut: int
+) -> None:
+    key, gap, age = (np.array(column) for column in zip(*rows, strict=True))
+    committed = np.cumsum(gap).astype(float) + 10
+    endorsed = committed - age - 0.5
+    last, expected = {0: 0.0, 1: 0.0, 2: 0.0}, []
+    for k, read, commit in zip(key.tolist(), endorsed, committed, strict=True):
+        expected.append(last[k] <= read)
+        if expected[-1]:
+            last[k] = commit
+    written = np.zeros(3)
+    parts = [
+        unconflicted(key[rows], endorsed[rows], committed[rows], written) for rows in (slice(0, cut), slice(cut, None))
+    ]
+    assert np.concatenate(parts).tolist() == expected
+    assert written.tolist() == [last[0], last[1], last[2]]

@@ -1,11 +1,13 @@
 """Manifests into a Cluster: defaults, what is applied twice, what is not modelled, what is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from gxsim.errors import ScenarioError
 from gxsim.load.manifests import load_cluster
+from gxsim.plan.place import place
 
 ROOT = Path(__file__).parent.parent
 GX = ROOT / "scenarios" / "gx"
@@ -118,22 +120,19 @@ def test_the_documented_cluster_has_every_documented_workload() -> None:
     assert claims["backend-mainnet"] == 360 * 1024**3
 
 
+VARIABLES = {"STORAGE_CLASS": "local-path", "ORG0_NS": "fabric", "ORG1_NS": "fabric", "FABRIC_VERSION": "2.5"}
+FOREIGN_NODES = {"alibaba+open-simulator": "master-2", "np-guard+netpol-analyzer": "minikube"}
+
+
 @pytest.mark.skipif(not THIRD_PARTY.is_dir(), reason="the third-party manifests are not beside this checkout")
 @pytest.mark.parametrize("name", sorted(p.name for p in THIRD_PARTY.glob("*/")) if THIRD_PARTY.is_dir() else [])
-def test_other_peoples_manifests_load(name: str) -> None:
-    variables = dict.fromkeys(
-        (
-            "NS",
-            "ORG0_NS",
-            "ORG1_NS",
-            "ORG2_NS",
-            "STORAGE_CLASS",
-            "CHAINCODE_NAME",
-            "DOMAIN",
-            "ORG0_DOMAIN",
-            "ORG1_DOMAIN",
-        ),
-        "x",
-    )
-    cluster = load_cluster([THIRD_PARTY / name], variables=variables)
-    assert cluster.workloads or cluster.pods
+def test_other_peoples_manifests_place_on_four_nodes_or_say_why_not(name: str) -> None:
+    paths = [GX / "cluster" / "nodes.yaml", GX / "cluster" / "storage.yaml", THIRD_PARTY / name]
+    if name in FOREIGN_NODES:  # a dump of another cluster: its pods are bound to nodes that are not in it
+        with pytest.raises(ScenarioError, match=f"is bound to '{FOREIGN_NODES[name]}', which is no node here"):
+            place(paths, variables=VARIABLES)
+        return
+    pods = place(paths, variables=VARIABLES).pods()
+    assert len(pods)
+    for pod in pods.rows():
+        assert pod["node"] or re.match(r"0/4 nodes are available: ", pod["why"]), pod

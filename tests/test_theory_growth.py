@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gxsim.kernels.growth import accumulated, copied, copy_weights, oldest_kept, passages
+from gxsim.kernels.growth import accumulated, copied, oldest_kept, passages
 from gxsim.storage.protection import age_of_last_copy, youngest
 
 DAYS = np.arange(0.0, 1097.0)
@@ -70,17 +70,17 @@ def by_hand(level: np.ndarray, day: int, every: float, keep: int) -> float:
 def test_copies_are_the_sum_over_those_that_exist(every: float, keep: int, levels: list[float]) -> None:
     level = np.array(levels)
     days = np.arange(float(len(level)))
-    total = copied(level[None], copy_weights(days, every=every, keep=keep))[0]
+    total = copied(level[None], days, every=every, keep=keep)[0]
     assert np.allclose(total, [by_hand(level, day, every, keep) for day in range(len(level))])
 
 
 def test_thirty_copies_of_constant_data_are_thirty_times_it() -> None:
-    total = copied(np.full((1, 100), 4.0), copy_weights(np.arange(100.0), every=0.25, keep=30))
+    total = copied(np.full((1, 100), 4.0), np.arange(100.0), every=0.25, keep=30)
     assert np.allclose(total[0, 8:], 120.0)
 
 
 def test_copies_of_linear_growth_lag_by_half_their_reach() -> None:
-    total = copied(DAYS[None] * 1.0, copy_weights(DAYS, every=0.25, keep=30))[0]
+    total = copied(DAYS[None] * 1.0, DAYS, every=0.25, keep=30)[0]
     assert np.allclose(total[10:], 30 * (DAYS[10:] - 0.25 * 29 / 2))
 
 
@@ -90,7 +90,7 @@ def test_copies_of_linear_growth_lag_by_half_their_reach() -> None:
 def test_linear_growth_meets_a_limit_on_the_day_that_division_says() -> None:
     rates = np.array([100.0, 130.0, 170.0, 0.5])
     drivers = (rates[:, None] * DAYS)[None]
-    found = passages(drivers, np.array([[1.0]]), np.zeros(1), np.array([[50_000.0]]), np.array([0, 10]))
+    found = passages(drivers, np.array([[1.0]]), np.array([[50_000.0]]), np.array([0, 10]))
     assert found.first[0, 0].tolist() == [500, 385, 295, len(DAYS)]  # the last one never does
     assert found.shown[0, 1].tolist() == [1000, 1300, 1700, 5]
 
@@ -99,7 +99,7 @@ def test_exponential_growth_meets_a_limit_on_the_day_that_the_logarithm_says() -
     limit, trend = 1e6, 0.01
     drivers = accumulated(*path(100.0, trend), DAYS)[None]
     day = int(np.ceil(np.log1p(limit * trend / 100.0) / np.log1p(trend)))
-    assert passages(drivers, np.ones((1, 1)), np.zeros(1), np.array([[limit]]), np.array([0])).first.item() == day
+    assert passages(drivers, np.ones((1, 1)), np.array([[limit]]), np.array([0])).first.item() == day
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -107,9 +107,9 @@ def test_passages_agree_with_the_matrix_product_and_the_obvious_search(seed: int
     rng = np.random.default_rng(seed)
     drivers = rng.normal(1.0, 3.0, (3, 4, 30)).cumsum(axis=2)
     weights = rng.choice([0.0, 1.0, 2.5], (5, 3))
-    base, limits = rng.uniform(0, 5, 5), rng.uniform(0, 60, (2, 5))
-    levels = np.einsum("rd,dpt->rpt", weights, drivers) + base[:, None, None]
-    found = passages(drivers, weights, base, limits, np.array([3, 29]))
+    limits = rng.uniform(0, 60, (2, 5))
+    levels = np.einsum("rd,dpt->rpt", weights, drivers)
+    found = passages(drivers, weights, limits, np.array([3, 29]))
     for number in range(2):
         for row in range(5):
             for one in range(4):

@@ -25,21 +25,18 @@ def headroom(
     """
     from gxsim.cli.output import show_grids
     from gxsim.plan.headroom import headroom as ask
-    from gxsim.plan.place import place
-    from gxsim.plan.wanted import wanted
     from gxsim.report.capacity import headroom_grids
     from gxsim.report.document import tables_document
 
-    placed = place(filename, node_shape or ())
-    increment = wanted(placed.state, podspec=podspec, workload=workload, mix=mix or (), quotas=not ignore_quota)
     found = ask(
-        placed.state,
-        increment,
-        placed.case.model,
-        label=by,
-        profile=placed.framework.profile,
-        most=max_limit,
-        quotas=not ignore_quota,
+        filename,
+        podspec=podspec,
+        workload=workload,
+        mix=mix or (),
+        by=by,
+        max_limit=max_limit,
+        ignore_quota=ignore_quota,
+        node_shapes=node_shape or (),
     )
     tables = (found.fits, found.nodes, found.domains, found.shapes)
     show_grids(headroom_grids(found), tables_document("HeadroomResult", tables, increment=found.name), output)

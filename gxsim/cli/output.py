@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gxsim.errors import ScenarioError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -33,7 +35,24 @@ Shapes = Annotated[
         help="Nodes to add, such as count=4,cpu=16,memory=64Gi. Also: pods, storage, zone, name. Repeatable.",
     ),
 ]
+Scheduler = Annotated[
+    Path | None,
+    typer.Option("--scheduler-config", help="A KubeSchedulerConfiguration file, in place of the default profile."),
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--set-var", help="NAME=VALUE for ${NAME} in the manifests, as envsubst does. Repeatable."),
+]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+
+
+def variables_of(given: list[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` pairs as a mapping; raises ScenarioError."""
+    pairs = [text.partition("=") for text in given or ()]
+    for name, equals, _ in pairs:
+        if not equals or not name.isidentifier():
+            raise ScenarioError("--set-var", f"expected NAME=VALUE, got {name + equals!r}")
+    return {name: value for name, _, value in pairs}
 
 
 def show(renderable: Any) -> None:

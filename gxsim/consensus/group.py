@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gxsim.consensus.messages import Append, Heartbeat, Message
 from gxsim.consensus.profiles import Profile
-from gxsim.consensus.voter import NOBODY, Role, Voter, follow, propose, step, tick
+from gxsim.consensus.voter import NOBODY, Role, Voter, campaign, follow, propose, step, tick
 from gxsim.errors import InvariantError
 
 DRAWS = 256  # election timeouts drawn at once
@@ -74,19 +74,21 @@ class Group:
         self.linked = [[True] * len(row) for row in self.linked]
 
     def crash(self, member: int) -> None:
-        """The process is gone; what it has sent still arrives."""
+        """The process is gone; what it has sent still arrives. Its streams break, as their next message finds out."""
         self.alive[member] = False
-
-    def restart(self, member: int) -> Iterator[Moment]:
-        """The process starts again with what it had on disk."""
-        self.alive[member] = True
-        self.phases_s[member] = float(self.now_s % self.profile.tick_s)
-        self._ticked[member] = self._ticks_until(member, self.now_s)
         if self.profile.stale_streams:
             others = (i for i in range(len(self.voters)) if i != member)
             self._stale.update(pair for i in others for pair in ((i, member), (member, i)))
+
+    def restart(self, member: int) -> Iterator[Moment]:
+        """The process starts again with what it had on disk; one that is alone (solo ordering) leads at once."""
+        self.alive[member] = True
+        self.phases_s[member] = float(self.now_s % self.profile.tick_s)
+        self._ticked[member] = self._ticks_until(member, self.now_s)
         before = self.voters[member]
-        yield from self._become(member, follow(before, before.term, NOBODY, next(self._timeouts)), ())
+        yield from self._become(member, follow(before, before.term, NOBODY, next(self._timeouts)))
+        if len(self.voters) == 1:
+            yield from self._become(member, *campaign(self.voters[member], next(self._timeouts)))
 
     def propose(self, member: int, count: int = 1) -> Iterator[Moment]:
         """A client hands *count* entries to a member; only a leader takes them."""
@@ -113,6 +115,11 @@ class Group:
                 self._count_ticks(member)
                 yield from self._become(member, *step(self.voters[member], message, next(self._timeouts)))
         self.now_s = max(self.now_s, until_s)
+
+    def run(self, duration_s: float) -> None:
+        """Let *duration_s* pass and tell nobody."""
+        for _ in self.advance(self.now_s + duration_s):
+            pass
 
     def leap(self, duration_s: float) -> None:
         """Let a steady group pass *duration_s*, a whole number of ticks, in which only heartbeats would be sent."""

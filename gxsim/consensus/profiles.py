@@ -11,8 +11,10 @@ class Profile:
     """Timers and costs of one implementation.
 
     ``persist_s`` is one synchronous write of the log. ``leader_writes_first``: the leader's own write precedes the
-    sending (Fabric), else both go on at once (etcd). ``stale_streams``: the first message between two members after
-    one of them restarted is lost unless it comes from or goes to a leader.
+    sending (Fabric), else both go on at once (etcd). ``stale_streams``: when a member dies, the first message on each
+    stream to or from it is lost, however late it is sent, unless it comes from or goes to a leader.
+    ``rpc_timeout_s``: a follower that still believes in a dead leader holds a request for so long; absent: etcd's 5 s
+    and two election timeouts.
     """
 
     tick_s: float
@@ -23,6 +25,7 @@ class Profile:
     persist_s: float = 0.002
     leader_writes_first: bool = False
     stale_streams: bool = False
+    rpc_timeout_s: float | None = None
 
     def rules(self, voters: int) -> Rules:
         return Rules(
@@ -38,14 +41,20 @@ class Profile:
         """The least election timeout; the longest is just under twice this."""
         return self.tick_s * self.election_ticks
 
+    @property
+    def patience_s(self) -> float:
+        """How long a request waits that was forwarded to a dead leader; then it fails, though others succeed."""
+        return 5.0 + 2 * self.election_timeout_s if self.rpc_timeout_s is None else self.rpc_timeout_s
+
 
 PROFILES = {
     # etcd 3.5 and later: --heartbeat-interval 100, --election-timeout 1000, PreVote on by default
     "etcd": Profile(tick_s=0.1),
     # K3s sets both in pkg/etcd/etcd.go for new and joining members
     "k3s": Profile(tick_s=0.5),
-    # sampleconfig/configtx.yaml TickInterval, ElectionTick, HeartbeatTick; node.go writes the log before it sends
-    "fabric": Profile(tick_s=0.5, leader_writes_first=True, stale_streams=True),
+    # sampleconfig/configtx.yaml TickInterval, ElectionTick, HeartbeatTick; etcdraft/node.go writes the log before it
+    # sends; orderer/common/localconfig/config.go RPCTimeout
+    "fabric": Profile(tick_s=0.5, leader_writes_first=True, stale_streams=True, rpc_timeout_s=7.0),
 }
 
 

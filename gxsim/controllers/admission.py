@@ -1,41 +1,73 @@
-"""Admission of pods: what a namespace's ResourceQuotas let in, and the refusal in the API server's words."""
+"""Admission of pods and claims: what a namespace's LimitRanges and ResourceQuotas let in, in the API's own words."""
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from gxsim.api import limit_range
+from gxsim.api.quota import (
+    Quota,
+    add_usage,
+    demands,
+    exceeded,
+    quota_of,
+    subtract_usage,
+    unstated,
+)
+from gxsim.api.requests import Quantities
 from gxsim.controllers.informer import TOLERANCE_S, Log
 from gxsim.model.cluster import Claim
 from gxsim.model.pod import PodTemplate
 from gxsim.state import NO_OWNER, PHASE_RUNNING, ClusterState
-from gxsim.units import cpu_milli, format_quantity, whole
 
-Amounts = dict[str, int]
+Wanted = Mapping[str, Quantities]  # by quota
 
 
 class Refused(Exception):
     """The API server says no to a request; the message is its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What admission says of every pod of one template: a refusal whatever is used, or what it demands of quotas."""
+
+    refusal: str | None
+    wanted: Wanted
+
+
 class Admission:
-    """ResourceQuotas by namespace, and what the pods that exist use of them."""
+    """LimitRanges and ResourceQuotas by namespace, and what the pods and claims that exist use of the quotas."""
 
     def __init__(self, state: ClusterState, *, sync_phase_s: float = 0.0, sync_period_s: float = 300.0):
         self.sync_phase_s, self.sync_period_s = sync_phase_s, sync_period_s
-        self.quotas: dict[str, dict[str, Amounts]] = defaultdict(dict)
-        for quota in state.cluster.quotas:
-            metadata = quota["metadata"]
-            hard = (quota.get("spec") or {}).get("hard") or {}
-            self.set_quota(metadata.get("namespace") or "default", metadata["name"], hard)
-        self.used: dict[str, Amounts] = defaultdict(lambda: defaultdict(int))
-        self._charges: dict[int, Amounts] = {}
+        self.quotas: dict[str, dict[str, Quota]] = defaultdict(dict)
+        for written in state.cluster.quotas:
+            quota = quota_of(dict(written))
+            self.quotas[written["metadata"].get("namespace") or "default"][quota.name] = quota
+        self.limit_ranges: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for written in sorted(state.cluster.limit_ranges, key=lambda item: str(item["metadata"]["name"])):
+            self.limit_ranges[written["metadata"].get("namespace") or "default"].append(dict(written))
+        self.used: dict[str, dict[str, Quantities]] = defaultdict(dict)
+        self._judgements: dict[PodTemplate, Judgement] = {}
         self._counted: dict[int, int] = {}  # pod: its template while it is charged
         self._stuck_s: dict[int, float] = {}  # charged pod that terminates: when it stops to count
+        self._claims: dict[str, Claim] = {}  # charged claims by key
+        self._volume_revision = -1
         self._pods = Log()
 
     def set_quota(self, namespace: str, name: str, hard: Mapping[str, object]) -> None:
-        """Write a ResourceQuota; what is used already may be more."""
-        self.quotas[namespace][name] = {resource: _amount(resource, amount) for resource, amount in hard.items()}
+        """Write a ResourceQuota's bounds; its scopes stay, and what is used already may be more."""
+        bounds = quota_of({"metadata": {"name": name}, "spec": {"hard": dict(hard)}}).hard
+        known = self.quotas[namespace].get(name)
+        self.quotas[namespace][name] = Quota(name=name, hard=bounds, scopes=known.scopes if known else ())
+        self._judgements.clear()
+        self.used.clear()
+        self._counted.clear()
+        self._stuck_s.clear()
+        self._claims.clear()
+        self._pods, self._volume_revision = Log(), -1  # count anew
 
     def create_pod(
         self,
@@ -47,43 +79,62 @@ class Admission:
         owner: int = NO_OWNER,
         ordinal: int = -1,
     ) -> int:
-        """Create a pod and return its row; raises Refused when a quota is spent."""
-        self._follow(state, now)
-        wanted = self._charge(state.template(template), template)
-        self._check(f'pods "{name}"', template.namespace, wanted, self.used[template.namespace])
+        """Create a pod and return its row; raises Refused when a quota is spent or a limit is broken."""
+        judgement = self._judge(template)
+        self._admit(state, template.namespace, f'pods "{name}"', judgement, now)
         return state.create(name, template, now=now, owner=owner, ordinal=ordinal)
 
-    def create_claim(self, state: ClusterState, claim: Claim) -> None:
-        """Create a claim; raises Refused when a quota is spent."""
-        what, used = f'persistentvolumeclaims "{claim.name}"', _claims_used(state, claim.namespace)
-        self._check(what, claim.namespace, _claim_charge(claim), used)
+    def create_claim(self, state: ClusterState, claim: Claim, *, now: float = 0.0) -> None:
+        """Create a claim; raises Refused like ``create_pod``."""
+        refusal = limit_range.refusal(dict(claim.manifest), self.limit_ranges.get(claim.namespace, ()))
+        judgement = Judgement(refusal, self._claim_demands(claim))
+        self._admit(state, claim.namespace, f'persistentvolumeclaims "{claim.name}"', judgement, now)
         state.put_claim(claim)
 
-    def _check(self, what: str, namespace: str, wanted: Amounts, used: Amounts) -> None:
-        for quota, hard in sorted(self.quotas.get(namespace, {}).items()):
-            over = sorted(r for r in hard if r in wanted and used[r] + wanted[r] > hard[r])
-            if over:
-                columns = ({r: wanted[r] for r in over}, {r: used[r] for r in over}, {r: hard[r] for r in over})
-                asked, before, limited = (",".join(f"{r}={_spelt(r, part[r])}" for r in over) for part in columns)
-                problem = f"exceeded quota: {quota}, requested: {asked}, used: {before}, limited: {limited}"
-                raise Refused(f"{what} is forbidden: {problem}")
+    def _admit(self, state: ClusterState, namespace: str, subject: str, judgement: Judgement, now: float) -> None:
+        problem = judgement.refusal
+        if problem is None and any(judgement.wanted.values()):
+            self._follow(state, now)
+            problem = exceeded(self.quotas[namespace].values(), self.used[namespace], judgement.wanted)
+        if problem is not None:
+            raise Refused(f"{subject} is forbidden: {problem}")
+
+    def _judge(self, template: PodTemplate) -> Judgement:
+        if template not in self._judgements:
+            manifest, namespace = dict(template.manifest) or _manifest(template), template.namespace
+            quotas = list(self.quotas.get(namespace, {}).values())
+            refusal = limit_range.refusal(manifest, self.limit_ranges.get(namespace, ())) or unstated(quotas, manifest)
+            self._judgements[template] = Judgement(refusal, demands(quotas, manifest))
+        return self._judgements[template]
+
+    def _claim_demands(self, claim: Claim) -> Wanted:
+        return demands(self.quotas.get(claim.namespace, {}).values(), dict(claim.manifest))
+
+    # ---- what is used -------------------------------------------------------------------------------------------
 
     def _follow(self, state: ClusterState, now: float) -> None:
         """Charge pods that are new, and no longer those that are over, gone, or stuck in their termination."""
         for pod in self._pods.news(state.touched):
-            self._stuck_s.pop(pod, None)
-            if not (state.pod_exists[pod] and state.pod_phase[pod] <= PHASE_RUNNING):
-                self._count(state, pod, -1)
-            elif not state.pod_terminating[pod]:
-                self._count(state, pod, 1)
-            elif (release_s := self._release_s(state, pod)) > now + TOLERANCE_S:
-                self._count(state, pod, 1)  # also a pod that is first seen here, in its termination
-                self._stuck_s[pod] = release_s
-            else:
-                self._count(state, pod, -1)
+            if not state.pod_exists[pod] or state.pod_phase[pod] > PHASE_RUNNING:
+                self._discount(state, pod)
+                continue
+            if state.pod_terminating[pod]:
+                self._stuck_s[pod] = self._release_s(state, pod)
+            self._count(state, pod)  # also a pod that is first seen here, in its termination
         for pod in [p for p, release_s in self._stuck_s.items() if release_s <= now + TOLERANCE_S]:
-            del self._stuck_s[pod]
-            self._count(state, pod, -1)
+            self._discount(state, pod)
+        if state.volume_revision != self._volume_revision:
+            self._volume_revision = state.volume_revision
+            self._follow_claims(state)
+
+    def _follow_claims(self, state: ClusterState) -> None:
+        for key in [key for key in self._claims if key not in state.claims]:
+            claim = self._claims.pop(key)
+            self._change(claim.namespace, self._claim_demands(claim), subtract_usage)
+        for key, claim in state.claims.items():
+            if key not in self._claims:
+                self._claims[key] = claim
+                self._change(claim.namespace, self._claim_demands(claim), add_usage)
 
     def _release_s(self, state: ClusterState, pod: int) -> float:
         """When a pod that never ends stops to count: the first sync after its grace period has passed twice.
@@ -94,60 +145,34 @@ class Admission:
         syncs = math.ceil((over_s - self.sync_phase_s - TOLERANCE_S) / self.sync_period_s)
         return self.sync_phase_s + syncs * self.sync_period_s
 
-    def _count(self, state: ClusterState, pod: int, sign: int) -> None:
-        if (sign < 0) != (pod in self._counted):
+    def _count(self, state: ClusterState, pod: int) -> None:
+        if pod in self._counted:
             return
-        index = int(state.pod_template[pod])
+        index = self._counted[pod] = int(state.pod_template[pod])
         template = state.templates[index]
-        for resource, amount in self._charge(index, template).items():
-            self.used[template.namespace][resource] += sign * amount
-        if sign > 0:
-            self._counted[pod] = index
-        else:
-            del self._counted[pod]
+        self._change(template.namespace, self._judge(template).wanted, add_usage)
 
-    def _charge(self, index: int, template: PodTemplate) -> Amounts:
-        if index not in self._charges:
-            self._charges[index] = _charge(template)
-        return self._charges[index]
+    def _discount(self, state: ClusterState, pod: int) -> None:
+        self._stuck_s.pop(pod, None)
+        index = self._counted.pop(pod, None)
+        if index is not None:
+            template = state.templates[index]
+            self._change(template.namespace, self._judge(template).wanted, subtract_usage)
 
-
-def _charge(template: PodTemplate) -> Amounts:
-    """What a quota counts for one pod, under every name it goes by."""
-    charge = {"pods": 1, "count/pods": 1}
-    for name, amount in template.requests.items():
-        charge[f"requests.{name}"] = amount
-        if name in ("cpu", "memory", "ephemeral-storage"):
-            charge[name] = amount
-    for name, amount in template.limits.items():
-        charge[f"limits.{name}"] = amount
-    return charge
+    def _change(
+        self,
+        namespace: str,
+        wanted: Wanted,
+        combine: Callable[[Wanted, Wanted], dict[str, Quantities]],
+    ) -> None:
+        if any(wanted.values()):
+            self.used[namespace] = combine(self.used[namespace], wanted)
 
 
-def _claim_charge(claim: Claim) -> Amounts:
-    """What a quota counts for one claim, in all and in its storage class."""
-    charge = {"persistentvolumeclaims": 1, "count/persistentvolumeclaims": 1, "requests.storage": claim.size_bytes}
-    if claim.storage_class:
-        in_class = f"{claim.storage_class}.storageclass.storage.k8s.io"
-        charge |= {f"{in_class}/persistentvolumeclaims": 1, f"{in_class}/requests.storage": claim.size_bytes}
-    return charge
-
-
-def _claims_used(state: ClusterState, namespace: str) -> Amounts:
-    """What the claims of *namespace* use; computed when asked, as claims are created rarely."""
-    total: Amounts = defaultdict(int)
-    for claim in state.claims.values():
-        if claim.namespace == namespace:
-            for resource, amount in _claim_charge(claim).items():
-                total[resource] += amount
-    return total
-
-
-def _amount(resource: str, written: object) -> int:
-    return cpu_milli(written) if resource.endswith("cpu") else whole(written)
-
-
-def _spelt(resource: str, amount: int) -> str:
-    if resource.endswith("cpu"):
-        return f"{amount}m" if amount % 1000 else str(amount // 1000)
-    return format_quantity(amount, "binary" if resource.endswith(("memory", "storage")) else "decimal")
+def _manifest(template: PodTemplate) -> dict[str, Any]:
+    """A Pod object for a template that was not read from one: a single container with its amounts."""
+    resources = {
+        part: {name: f"{amount}m" if name == "cpu" else amount for name, amount in amounts.items()}
+        for part, amounts in (("requests", template.requests), ("limits", template.limits))
+    }
+    return {"kind": "Pod", "spec": {"containers": [{"name": "main", "resources": resources}]}}

@@ -1,14 +1,21 @@
 """DaemonSet: one pod on every node that may run it (pkg/controller/daemon)."""
 
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.controllers.admission import Admission, Refused
 from gxsim.controllers.deletion import delete_pod
+from gxsim.controllers.deployment import resolve
 from gxsim.controllers.informer import Informer, WorkQueue
 from gxsim.controllers.names import template_hash
-from gxsim.controllers.replica_set import next_pod_name
+from gxsim.controllers.replica_set import is_available, next_pod_name
 from gxsim.controllers.taint_eviction import tolerates
 from gxsim.model.control_plane import ControlPlane
+from gxsim.model.node import Taint
 from gxsim.model.pod import PodTemplate, Toleration
 from gxsim.model.selectors import NodeSelector, NodeSelectorTerm, Requirement
 from gxsim.state import PHASE_RUNNING, ClusterState, Event
@@ -31,33 +38,50 @@ class DaemonSet:
         self.informer, self.admission = informer, admission
         self.queue = WorkQueue("DaemonSet", control_plane)
         self.templates = NodeTemplates()
-        self._revision = -1
+        self._revisions = (-1, -1)
+        self._taints: list[tuple[Taint, ...]] = []  # as last seen
+        self._exists: NDArray[np.bool_] = np.empty(0, bool)
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         self.informer.follow(state)
         owners = self.queue.take(state, now)
-        if state.node_revision != self._revision:
-            self._revision = state.node_revision
-            owners = [i for i, owner in enumerate(state.owners) if owner.kind == "DaemonSet"]
         changed = False
         for owner in owners:
-            changed |= self._sync(state, owner, now)
+            changed |= self._sync(state, owner, range(len(state.nodes)), now)
+        nodes = self._changed_nodes(state)
+        if nodes:
+            for owner in [i for i, held in enumerate(state.owners) if held.kind == "DaemonSet" and i not in owners]:
+                changed |= self._sync(state, owner, nodes, now)
         return changed
 
     def due(self, state: ClusterState, now: float) -> float:
         return self.queue.due_s
 
-    def _sync(self, state: ClusterState, owner: int, now: float) -> bool:
+    def _changed_nodes(self, state: ClusterState) -> list[int]:
+        """Nodes whose labels, taints or existence changed since the last look."""
+        revisions = (state.node_revision, state.label_revision)
+        if revisions == self._revisions:
+            return []
+        relabelled = revisions[1] != self._revisions[1]
+        known = list(zip(self._taints, self._exists, strict=True))
+        now_there = list(zip(state.taints, state.node_exists.tolist(), strict=True))
+        self._revisions, self._taints, self._exists = revisions, state.taints.copy(), state.node_exists.copy()
+        if not known:
+            return []  # a new process has all its owners to sync anyway
+        return [i for i, seen in enumerate(now_there) if relabelled or seen != known[i]]
+
+    def _sync(self, state: ClusterState, owner: int, nodes: Iterable[int], now: float) -> bool:
         held: dict[int, list[int]] = {}
         for pod in self.informer.pods_of(owner):
             held.setdefault(int(state.pod_ordinal[pod]), []).append(pod)  # the ordinal of a daemon pod is its node
+        tolerations = daemon_tolerations(state.owners[owner].template)
         changed, refused = False, False
-        for node in range(len(state.nodes)):
+        for node in nodes:
             if not state.node_exists[node]:
                 continue  # pod GC takes these pods
             pods = [pod for pod in held.get(node, ()) if not state.pod_terminating[pod]]
             over = [pod for pod in pods if state.pod_phase[pod] > PHASE_RUNNING]
-            should_run, should_stay = wants(state, owner, node)
+            should_run, should_stay = wants(state, owner, node, tolerations)
             unwanted = over if should_stay else pods
             for pod in unwanted:
                 delete_pod(state, pod, now)
@@ -65,7 +89,40 @@ class DaemonSet:
             if should_run and len(pods) == len(over) and not refused:
                 refused = not self._create(state, owner, node, now)
                 changed |= not refused
-        return changed
+        return changed or self._roll(state, owner, held, now)
+
+    # ---- rolling update -----------------------------------------------------------------------------------------
+
+    def _roll(self, state: ClusterState, owner: int, held: dict[int, list[int]], now: float) -> bool:
+        """Delete old pods: unavailable ones at once, others while at most maxUnavailable nodes are without."""
+        workload, revision = state.owners[owner].workload, template_hash(state.owners[owner].template)
+        if workload.update_strategy == "OnDelete" or not self._outdated(state, held, revision):
+            return False
+        missing, spare, broken = 0, [], []
+        for pods in held.values():
+            pod = pods[0] if len(pods) == 1 and not state.pod_terminating[pods[0]] else None
+            if pod is None:
+                missing += 1
+            elif _revision(state, pod) != revision:
+                (spare if self._available(state, owner, pod, now) else broken).append(pod)
+            elif not self._available(state, owner, pod, now):
+                missing += 1
+        most = resolve(workload.max_unavailable, len(held), math.ceil)
+        victims = broken + spare[: max(0, max(most, 1) - missing)]
+        for pod in victims:
+            delete_pod(state, pod, now)
+        return bool(victims)
+
+    def _outdated(self, state: ClusterState, held: dict[int, list[int]], revision: str) -> bool:
+        return any(_revision(state, pod) != revision for pods in held.values() for pod in pods)
+
+    def _available(self, state: ClusterState, owner: int, pod: int, now: float) -> bool:
+        min_ready_s = state.owners[owner].workload.min_ready_s
+        if is_available(state, pod, now, min_ready_s):
+            return True
+        if state.pod_ready[pod]:
+            self.queue.add([owner], float(state.pod_ready_since_s[pod]) + min_ready_s)
+        return False
 
     def _create(self, state: ClusterState, owner: int, node: int, now: float) -> bool:
         template = self.templates.of(state, owner, node)
@@ -115,7 +172,11 @@ def daemon_tolerations(template: PodTemplate) -> tuple[Toleration, ...]:
     return own + added
 
 
-def wants(state: ClusterState, owner: int, node: int) -> tuple[bool, bool]:
+def _revision(state: ClusterState, pod: int) -> str:
+    return state.templates[state.pod_template[pod]].labels.get(REVISION_LABEL, "")
+
+
+def wants(state: ClusterState, owner: int, node: int, tolerations: Sequence[Toleration]) -> tuple[bool, bool]:
     """Whether the DaemonSet should have a pod on *node*, and whether one that is there may stay."""
     held = state.owners[owner]
     if held.deleted:
@@ -125,7 +186,6 @@ def wants(state: ClusterState, owner: int, node: int) -> tuple[bool, bool]:
         return False, False
     if template.node_affinity and not template.node_affinity.matches(state.nodes[node].name, labels):
         return False, False
-    tolerations = daemon_tolerations(template)
     refused = [t for t in state.taints[node] if not any(tolerates(toleration, t) for toleration in tolerations)]
     return (
         not any(t.effect in ("NoSchedule", "NoExecute") for t in refused),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -117,6 +117,12 @@ class Disruption:
                     f"and has {status.current_healthy} currently"
                 )
         return ""
+
+
+def live_budgets(state: ClusterState) -> list[PodDisruptionBudget]:
+    """The disruption budgets with what they allow now, for preemption."""
+    budgets = state.cluster.disruption_budgets
+    return [replace(b, disruptions_allowed=budget_status(state, b).disruptions_allowed) for b in budgets]
 
 
 def budget_status(state: ClusterState, budget: PodDisruptionBudget) -> Budget:

@@ -19,6 +19,8 @@ class Log:
 
     def news(self, entries: list[int]) -> list[int]:
         """Entries not seen before, each once, in order."""
+        if self.seen == len(entries):
+            return []
         fresh = list(dict.fromkeys(entries[self.seen :]))
         self.seen = len(entries)
         return fresh

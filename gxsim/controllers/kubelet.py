@@ -71,6 +71,7 @@ class Kubelet:
         self.status_s, self.reconcile_s = status_s, reconcile_s
         self.attachments = attachments
         self._attachments_seen = 0
+        self.crash_after_s: dict[int, float] = {}  # pods whose containers end so long after each start
         self._unmounted: set[int] = set()  # pods that wait for a volume to be attached
         self._posts: dict[int, float] = {}  # node the API does not hold for ready: when its kubelet says that it is
         self.online = leases.online.copy()
@@ -200,6 +201,8 @@ class Kubelet:
             return max(resumed_s, now), "lost"
         if not memory.running:
             return self._start_s(state, pod, memory, timing), "start"
+        if pod in self.crash_after_s:
+            return max(now, float(state.pod_started_s[pod]) + self.crash_after_s[pod]), "exit"
         if memory.ready and not state.pod_ready[pod]:  # the node controller thought otherwise
             tick_s = _tick(float(self.reconcile_s[state.pod_node[pod]]), self.parameters.status_period_s, now)
             return (resumed_s if resumed_s >= now else tick_s), "ready"
@@ -283,6 +286,9 @@ class Kubelet:
         while state.pod_stalled[pod]:  # a restart cures what hangs
             state.unstall(pod)
 
+    def _exit(self, state: ClusterState, pod: int, now: float) -> None:
+        state.crash(pod)
+
     def _stop(self, state: ClusterState, pod: int, now: float) -> None:
         state.emit(Event(now, "Pod", state.pod_key(pod), "Killing", "Stopping containers"))
         state.finish(pod, PHASE_SUCCEEDED)
@@ -295,6 +301,7 @@ ACTIONS = {
     "lost": Kubelet._lost,
     "unready": Kubelet._unready,
     "kill": Kubelet._kill,
+    "exit": Kubelet._exit,
     "stop": Kubelet._stop,
 }
 

@@ -1,12 +1,14 @@
 """Generated names in Kubernetes' own alphabet, derived instead of drawn: same cluster, same names."""
 
 import hashlib
+from functools import lru_cache
 
 from gxsim.model.pod import PodTemplate
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no digits that look like them
 
 
+@lru_cache(maxsize=4096)  # templates are compared by identity, so a hit is the very same one
 def template_hash(template: PodTemplate) -> str:
     """The ``pod-template-hash`` of a template: 32 bits in decimal, each digit spelt in the safe alphabet."""
     digest = hashlib.sha256(repr(template).encode()).digest()

@@ -84,7 +84,7 @@ class NodeLifecycle:
         )  # condition in the last pass
         self.tainted = np.full(count, -1, np.int8)  # condition as the NoSchedule worker last saw it
         self.exists = np.zeros(count, bool) if restarted else state.node_exists.copy()
-        self.unschedulable = np.zeros(count, bool)
+        self.unschedulable = ~state.unschedulable  # as the NoSchedule worker last saw it: at first it looks at all
         self.next_pass_s = max(now, first_pass_s)
         self.before = (
             np.full(count, np.nan),
@@ -195,7 +195,7 @@ class NodeLifecycle:
         return changed
 
     def _changed_unseen(self, now: float) -> NDArray[np.bool_]:
-        """(nodes,) True where the Node changed since a blind controller saw it: its write conflicts and it looks again."""
+        """(nodes,) True where the Node changed since a blind controller saw it: its write conflicts, it looks again."""
         if not self.leases.is_blind(now):
             self.marked_blind.clear()
         return np.isin(np.arange(len(self.passed)), sorted(self.marked_blind))

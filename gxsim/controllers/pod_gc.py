@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gxsim.controllers.informer import TOLERANCE_S, Informer, Log
+from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.model.control_plane import ControlPlane
 from gxsim.state import PHASE_FAILED, READY, ClusterState, Event
 
@@ -21,7 +21,9 @@ class PodGC:
         self.first_pass_s = first_pass_s
         self.next_pass_s = max(now, first_pass_s)
         self._missing_s: dict[int, float] = {}  # node: the pass that noticed its absence
-        self._pods = Log()
+        self._revision = -1
+        self._off: list[int] = []  # nodes declared out of service
+        self._gone: list[int] = []  # nodes without a Node object
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         if now < self.next_pass_s - TOLERANCE_S or self._tick(now) > now + TOLERANCE_S or not self._has_work(state):
@@ -38,16 +40,19 @@ class PodGC:
 
     def _has_work(self, state: ClusterState) -> bool:
         """Whether a pass could find something now or later."""
-        if state.node_exists.all() and not any(is_out_of_service(state, n) for n in range(len(state.nodes))):
+        if state.node_revision != self._revision:
+            self._revision = state.node_revision
+            self._off = [node for node in range(len(state.nodes)) if is_out_of_service(state, node)]
+            self._gone = np.flatnonzero(~state.node_exists).tolist()
+        if not self._off and not self._gone:
             self._missing_s.clear()
             return False
         self.informer.follow(state)
-        gone = [int(n) for n in np.flatnonzero(~state.node_exists) if self.informer.on_node[int(n)]]
-        return bool(gone) or any(self._stuck(state, n) for n in range(len(state.nodes)))
+        return any(self.informer.on_node[n] for n in self._gone) or any(self._stuck(state, n) for n in self._off)
 
     def _stuck(self, state: ClusterState, node: int) -> list[int]:
-        """Terminating pods of a node that is neither ready nor in service."""
-        if state.node_ready[node] == READY or not is_out_of_service(state, node):
+        """Terminating pods of an out-of-service node, unless it is ready after all."""
+        if state.node_ready[node] == READY:
             return []
         return [pod for pod in self.informer.pods_on(node) if state.pod_terminating[pod]]
 
@@ -70,7 +75,7 @@ class PodGC:
         return changed
 
     def _collect_out_of_service(self, state: ClusterState, now: float) -> bool:
-        stuck = [pod for node in range(len(state.nodes)) for pod in self._stuck(state, node)]
+        stuck = [pod for node in self._off for pod in self._stuck(state, node)]
         for pod in stuck:
             self._force_delete(state, pod, now, "PodGC: node is out of service")
         return bool(stuck)

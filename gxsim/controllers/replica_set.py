@@ -49,8 +49,9 @@ class ReplicaSet:
         if missing > 0:
             status = (len(active), sum(bool(state.pod_ready[pod]) for pod in active))
             return self._create(state, owner, missing, now, status)
-        for pod in self._victims(state, active, now)[: min(-missing, self.control_plane.burst_replicas)]:
-            delete_pod(state, pod, now)
+        if missing < 0:
+            for pod in self._victims(state, active, now)[: min(-missing, self.control_plane.burst_replicas)]:
+                delete_pod(state, pod, now)
         self.queue.forget(owner)
         return missing < 0
 

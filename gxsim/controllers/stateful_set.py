@@ -161,6 +161,7 @@ def put_claims(state: ClusterState, held: Owner, ordinal: int, admission: Admiss
             size_bytes=template.size_bytes,
             access_modes=template.access_modes,
             selector=template.selector,
+            manifest=template.manifest,
         )
         if claim.key not in state.claims:
             admission.create_claim(state, claim)

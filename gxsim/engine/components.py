@@ -61,6 +61,7 @@ class Components:
         self.leases, self.informer, self.attachments = leases, Informer(), Attachments()
         self.admission = Admission(state, sync_phase_s=phases.quota_s, sync_period_s=control_plane.quota_sync_s)
         self.etcd = [state.node_index[name] for name in etcd_members]
+        self.raised: dict[str, float] = {}  # levels of loads and links that faults set
         self.down = dict.fromkeys(COMPONENTS, 0)  # open faults of each
         self.cuts: list[Cut] = []  # open partitions
         self.cut_off: frozenset[int] = frozenset()  # nodes on the side without the control plane
@@ -131,6 +132,7 @@ class Components:
     def levels(self) -> dict[str, float]:
         """Whether the control plane works, and its parts, as levels of the Timeline."""
         return {
+            **self.raised,
             "control_plane": float(self.api_up and len(self.processes) == 2),
             "apiserver_up": float(self.api_up),
             "etcd_members_up": float(self.members_up()),

@@ -1,248 +1,105 @@
-"""Every fault: a table of kinds, and one process that serves them all."""
+"""Faults on the clock: one process serves every kind, and workflows string them together."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import simpy
 
-from gxsim.controllers.deletion import delete_pod
-from gxsim.controllers.node_lifecycle import NO_EXECUTE
-from gxsim.engine.components import COMPONENTS
+from gxsim.engine.acts import LEVELS, level_value
+from gxsim.engine.components import COMPONENTS, ETCD
+from gxsim.engine.fault_kinds import STEPS, WORKFLOW, FaultKind, action_of, kind_of
 from gxsim.engine.occurrences import occurrences
-from gxsim.engine.partition import Cut
 from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
-from gxsim.model.node import Taint
-from gxsim.state import NO_OWNER, ClusterState, Event
+from gxsim.state import NO_OWNER, ClusterState
 
 if TYPE_CHECKING:
     from gxsim.engine.simulation import Simulation
 
-Act = Callable[["Simulation", Fault, int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultKind:
-    """``targets`` gives rows of *what*; ``begin`` and ``end`` act on one of them; None ends nothing."""
-
-    what: str  # nodes, pods, components or owners
-    begin: Act
-    end: Act | None = None
+ASK_AGAIN_S = 5.0  # pause of an operator, or of a chaos tool, whose request failed
+Process = Generator[Any, Any, None]
 
 
 @dataclass(slots=True)
 class Injection:
-    """A fault with a name of its own, resolved against the table."""
+    """A fault with a name of its own, resolved against the table; a workflow has steps in place of a kind."""
 
     fault: Fault
-    kind: FaultKind
+    kind: FaultKind | None = None
     rows: list[int] = field(default_factory=list)  # fixed targets; pods are chosen when the fault begins
+    steps: list["Injection"] = field(default_factory=list)
+    meant: list[bool] = field(default_factory=list)  # by template: whether its pods are selected
 
-    def processes(self, sim: "Simulation") -> list[Generator[Any, Any, None]]:
+    def processes(self, sim: "Simulation") -> list[Process]:
         """One process; with random times one per fixed target, since each target fails by itself."""
-        if self.fault.mtbf_s is None or self.kind.what == "pods" or self.fault.mode != "all":
+        if self.fault.mtbf_s is None or self.kind is None or self.kind.what == "pods" or self.fault.mode != "all":
             return [inject(sim, self, self.fault.name)]
         single = [replace(self, rows=[row]) for row in self.rows]
         return [inject(sim, one, f"{self.fault.name}/{one.rows[0]}") for one in single]
 
     def targets(self, state: ClusterState, rng: np.random.Generator) -> list[int]:
-        rows = pods_of(state, self.fault.selector) if self.kind.what == "pods" else self.rows
+        pods = self.kind is not None and self.kind.what == "pods"
+        rows = pods_of(state, self.fault.selector, self.meant) if pods else self.rows
         return chosen(rows, self.fault, rng)
 
 
-def inject(sim: "Simulation", injection: Injection, name: str) -> Generator[Any, Any, None]:
+def inject(sim: "Simulation", injection: Injection, name: str) -> Process:
     """Begin and end one fault, again and again (process)."""
     rng = sim.streams.take(f"faults/{name}")
-    fault, kind = injection.fault, injection.kind
-    for gap_s, duration_s in occurrences(fault, rng):
+    for gap_s, duration_s in occurrences(injection.fault, rng):
         yield sim.env.timeout(gap_s)
-        targets = injection.targets(sim.state, rng)
-        for target in targets:
-            kind.begin(sim, fault, target)
-        sim.settle()
-        if kind.end is None:
-            continue
+        yield from strike(sim, injection, duration_s, rng)
         if duration_s is None:
             return
-        yield sim.env.timeout(duration_s)
-        for target in targets:
-            kind.end(sim, fault, target)
-        sim.settle()
 
 
-# ---- nodes ----------------------------------------------------------------------------------------------------------
+def strike(sim: "Simulation", injection: Injection, duration_s: float | None, rng: np.random.Generator) -> Process:
+    """Begin one fault now and end it after *duration_s* (process)."""
+    fault, kind = injection.fault, injection.kind
+    if kind is None:
+        yield from follow_steps(sim, injection, duration_s, rng)
+        return
+    yield from answered(sim, kind)
+    targets = injection.targets(sim.state, rng)
+    for target in targets:
+        kind.begin(sim, fault, target)
+    sim.settle()
+    if kind.end is None or duration_s is None:
+        return
+    yield sim.env.timeout(duration_s)
+    yield from answered(sim, kind)
+    for target in targets:
+        kind.end(sim, fault, target)
+    sim.settle()
 
 
-def _stop_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    """The host is gone: its containers are dead, and nobody has noticed."""
-    state = sim.state
-    state.fail(node)
-    for pod in np.flatnonzero(state.pod_running & (state.pod_node == node)):
-        state.crash(int(pod))
+def follow_steps(sim: "Simulation", workflow: Injection, duration_s: float | None, rng: np.random.Generator) -> Process:
+    """Take the steps of a workflow one after another, or all at once (process)."""
+    if workflow.fault.action == "suspend":
+        yield sim.env.timeout(duration_s or 0.0)
+    elif workflow.fault.action == "serial":
+        for step in workflow.steps:
+            yield from take_step(sim, step, rng)
+    else:
+        yield simpy.AllOf(sim.env, [sim.env.process(take_step(sim, step, rng)) for step in workflow.steps])
 
 
-def _return_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.repair(node)
+def take_step(sim: "Simulation", step: Injection, rng: np.random.Generator) -> Process:
+    """One step of a workflow: its ``at`` counts from its turn (process)."""
+    yield sim.env.timeout(step.fault.at_s)
+    yield from strike(sim, step, step.fault.duration_s, rng)
 
 
-def _cut_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    """Tear the network between a node and the fault's target, or everything that is not selected with it."""
-    sim.components.cut(_sides(sim, fault, node))
+def answered(sim: "Simulation", kind: FaultKind) -> Process:
+    """Ask again and again while there is no API server, if the fault needs one (process)."""
+    while kind.asks and not sim.components.api_up:
+        yield sim.env.timeout(ASK_AGAIN_S)
 
 
-def _join_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.components.heal(_sides(sim, fault, node))
-
-
-def _sides(sim: "Simulation", fault: Fault, node: int) -> Cut:
-    near = set(nodes_of(sim.state, fault.selector)) | {node}
-    far = set(range(len(sim.state.nodes))) if fault.target is None else set(nodes_of(sim.state, fault.target))
-    return frozenset({node}), frozenset(far - near)
-
-
-def _lose_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    """The host is gone for good and its disks with it: the volumes on it are lost."""
-    _stop_node(sim, fault, node)
-    state, name, labels = sim.state, sim.state.nodes[node].name, sim.state.nodes[node].labels
-    for volume in state.volumes.values():
-        if volume.node_affinity is not None and volume.node_affinity.matches(name, labels):
-            message = f"volume of claim {volume.claim} was on {name}"
-            state.emit(Event(float(sim.env.now), "PersistentVolume", volume.name, "DiskLost", message))
-
-
-def _stop_kubelet(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.stop_kubelet(node)
-
-
-def _start_kubelet(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.start_kubelet(node)
-
-
-def _cordon(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.cordon(node)
-
-
-def _uncordon(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.uncordon(node)
-
-
-def _drain(sim: "Simulation", fault: Fault, node: int) -> None:
-    """kubectl drain: cordon, then evict every pod that is not a DaemonSet's."""
-    sim.state.cordon(node)
-    sim.components.disruption.drain(sim.state, node, float(sim.env.now))
-
-
-def _end_drain(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.components.disruption.stop_drain(node)
-    sim.state.uncordon(node)
-
-
-def _taint(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.taint(node, _taint_of(fault))
-
-
-def _untaint(sim: "Simulation", fault: Fault, node: int) -> None:
-    taint = _taint_of(fault)
-    sim.state.untaint(node, taint.key, taint.effect)
-
-
-def _taint_of(fault: Fault) -> Taint:
-    given = {name: str(value) for name, value in fault.parameters.items()}
-    return Taint(given.get("key", "gxsim/fault"), given.get("value", ""), given.get("effect", NO_EXECUTE))
-
-
-def _delete_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.remove_node(node)
-
-
-def _register_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.state.restore_node(node)
-
-
-# ---- pods -----------------------------------------------------------------------------------------------------------
-
-
-def _kill_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
-    grace_s = float(fault.parameters["gracePeriodSeconds"]) if "gracePeriodSeconds" in fault.parameters else None
-    delete_pod(sim.state, pod, float(sim.env.now), grace_s)
-
-
-def _crash_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
-    if sim.state.pod_running[pod]:
-        sim.state.crash(pod)
-
-
-def _stall_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
-    sim.state.stall(pod)
-
-
-def _unstall_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
-    sim.state.unstall(pod)
-
-
-# ---- components and operations --------------------------------------------------------------------------------------
-
-
-def _stop_component(sim: "Simulation", fault: Fault, component: int) -> None:
-    sim.components.fail(COMPONENTS[component], float(sim.env.now))
-
-
-def _start_component(sim: "Simulation", fault: Fault, component: int) -> None:
-    sim.components.repair(COMPONENTS[component], float(sim.env.now))
-
-
-def _scale(sim: "Simulation", fault: Fault, owner: int) -> None:
-    sim.state.scale(owner, int(fault.parameters["replicas"]))
-
-
-def _restart_rollout(sim: "Simulation", fault: Fault, owner: int) -> None:
-    """kubectl rollout restart: the same template with another annotation, so with another hash."""
-    template = sim.state.owners[owner].template
-    stamp = {"kubectl.kubernetes.io/restartedAt": f"{float(sim.env.now):g}"}
-    sim.state.roll(owner, replace(template, annotations={**template.annotations, **stamp}))
-
-
-FAULTS: dict[tuple[str, str], FaultKind] = {
-    ("NodeChaos", "node-stop"): FaultKind(what="nodes", begin=_stop_node, end=_return_node),
-    ("NodeChaos", "node-crash"): FaultKind(what="nodes", begin=_stop_node, end=_return_node),
-    ("NodeChaos", "node-reboot"): FaultKind(what="nodes", begin=_stop_node, end=_return_node),
-    ("NodeChaos", "node-terminate"): FaultKind(what="nodes", begin=_lose_node),
-    ("NodeChaos", "kubelet-stop"): FaultKind(what="nodes", begin=_stop_kubelet, end=_start_kubelet),
-    ("NodeChaos", "node-cordon"): FaultKind(what="nodes", begin=_cordon, end=_uncordon),
-    ("NodeChaos", "node-drain"): FaultKind(what="nodes", begin=_drain, end=_end_drain),
-    ("NodeChaos", "node-taint"): FaultKind(what="nodes", begin=_taint, end=_untaint),
-    ("NodeChaos", "node-delete"): FaultKind(what="nodes", begin=_delete_node, end=_register_node),
-    ("ZoneChaos", "zone-outage"): FaultKind(what="nodes", begin=_stop_node, end=_return_node),
-    ("NetworkChaos", "partition"): FaultKind(what="nodes", begin=_cut_node, end=_join_node),
-    ("PodChaos", "pod-kill"): FaultKind(what="pods", begin=_kill_pod),
-    ("PodChaos", "pod-failure"): FaultKind(what="pods", begin=_stall_pod, end=_unstall_pod),
-    ("PodChaos", "pod-unresponsive"): FaultKind(what="pods", begin=_stall_pod, end=_unstall_pod),
-    ("PodChaos", "container-kill"): FaultKind(what="pods", begin=_crash_pod),
-    ("ComponentChaos", "component-stop"): FaultKind(what="components", begin=_stop_component, end=_start_component),
-    ("Operation", "scale"): FaultKind(what="owners", begin=_scale),
-    ("Operation", "rollout-restart"): FaultKind(what="owners", begin=_restart_rollout),
-}
-
-ALIASES = {  # names of krkn and Litmus
-    "node_stop_scenario": "node-stop",
-    "node_stop_start_scenario": "node-stop",
-    "node_reboot_scenario": "node-reboot",
-    "node_crash_scenario": "node-crash",
-    "node_termination_scenario": "node-terminate",
-    "stop_kubelet_scenario": "kubelet-stop",
-    "stop_start_kubelet_scenario": "kubelet-stop",
-    "node-restart": "node-reboot",
-    "zone_outage": "zone-outage",
-    "region-outage": "zone-outage",
-    "pod-delete": "pod-kill",
-    "cordon": "node-cordon",
-    "drain": "node-drain",
-    "taint": "node-taint",
-    "unresponsive": "pod-unresponsive",
-    "pod-network-partition": "partition",
-}
+# ---- from a scenario ------------------------------------------------------------------------------------------------
 
 
 def injections(state: ClusterState, faults: Sequence[Fault]) -> list[Injection]:
@@ -255,26 +112,43 @@ def injections(state: ClusterState, faults: Sequence[Fault]) -> list[Injection]:
         if name in names:
             raise ScenarioError(f"{path}.name", f"{name!r} is the name of faults[{names[name]}] already")
         names[name] = i
-        kind = kind_of(fault, path)
-        check_selector(state, fault.selector, f"{path}.selector")
-        _check_mode(fault, path)
-        named = replace(fault, name=name)
-        result.append(Injection(named, kind, _rows(state, named, kind, path)))
+        result.append(_injection(state, replace(fault, name=name), path))
     return result
 
 
-def kind_of(fault: Fault, path: str) -> FaultKind:
-    """The table's entry for *fault*; raises ScenarioError for an unknown kind or action."""
-    action = ALIASES.get(fault.action, fault.action)
-    kinds = sorted({kind for kind, _ in FAULTS})
-    if fault.kind not in kinds:
-        raise ScenarioError(f"{path}.kind", f"unknown kind {fault.kind!r}; {nearest(fault.kind, kinds)}")
-    if (fault.kind, action) not in FAULTS:
-        actions = [a for k, a in FAULTS if k == fault.kind] + [
-            a for a, to in ALIASES.items() if (fault.kind, to) in FAULTS
-        ]
-        raise ScenarioError(f"{path}.action", f"unknown action {fault.action!r}; {nearest(fault.action, actions)}")
-    return FAULTS[fault.kind, action]
+def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
+    if fault.kind == WORKFLOW and fault.action in STEPS:
+        return Injection(fault, steps=[_step(state, fault, i, path) for i in range(len(fault.steps))])
+    kind = kind_of(fault, path)
+    if fault.steps:
+        raise ScenarioError(f"{path}.steps", f"only a {WORKFLOW} has steps")
+    check_selector(state, fault.selector, f"{path}.selector")
+    if fault.target is not None:
+        check_selector(state, fault.target, f"{path}.target")
+    _check_mode(fault, path)
+    fault = replace(fault, action=action_of(fault))
+    _check_level(fault, path)
+    return Injection(fault, kind, _rows(state, fault, kind, path))
+
+
+def _step(state: ClusterState, workflow: Fault, i: int, path: str) -> Injection:
+    """A step happens once; what follows it in a series waits for its end."""
+    step, here = workflow.steps[i], f"{path}.steps[{i}]"
+    for name in ("mtbf_s", "schedule_s", "trace", "trace_file"):
+        if getattr(step, name):
+            raise ScenarioError(
+                f"{here}.{name.removesuffix('_s')}", "a step happens once; write it as a fault of its own"
+            )
+    return _injection(state, replace(step, name=step.name or f"{workflow.name}/{i}"), here)
+
+
+def _check_level(fault: Fault, path: str) -> None:
+    if fault.action in LEVELS:
+        parameter = LEVELS[fault.action][0]
+        try:
+            level_value(fault)
+        except ValueError as error:
+            raise ScenarioError(f"{path}.parameters.{parameter}", str(error)) from None
 
 
 def _check_mode(fault: Fault, path: str) -> None:
@@ -290,8 +164,10 @@ def _rows(state: ClusterState, fault: Fault, kind: FaultKind, path: str) -> list
     match kind.what:
         case "nodes":
             return _node_rows(state, fault, path)
+        case "nothing":
+            return [0]
         case "components":
-            name = str(fault.parameters.get("component", ""))
+            name = ETCD if fault.action == "quorum-loss" else str(fault.parameters.get("component", ""))
             if name not in COMPONENTS:
                 raise ScenarioError(f"{path}.parameters.component", f"unknown {name!r}; {nearest(name, COMPONENTS)}")
             return [COMPONENTS.index(name)]

@@ -16,7 +16,7 @@ def sides(cuts: Sequence[Cut], members: Sequence[int], up: NDArray[np.bool_]) ->
     one that is cut off.
     """
     first = frozenset(node for side, _ in cuts for node in side)
-    if not members:
+    if not members or not cuts:
         return first, True
     reach = np.ones((len(up), len(up)), bool)
     for one, other in cuts:

@@ -9,7 +9,8 @@ import simpy
 
 from gxsim.controllers.lease import Leases
 from gxsim.engine.components import Components
-from gxsim.engine.faults import injections, kind_of
+from gxsim.engine.fault_kinds import kind_of
+from gxsim.engine.faults import injections
 from gxsim.engine.phases import Phases, draw_phases
 from gxsim.errors import InvariantError
 from gxsim.model.cluster import Workload

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from gxsim.controllers.admission import Admission, Refused
-from gxsim.controllers.daemon_set import NodeTemplates, wants
+from gxsim.controllers.daemon_set import NodeTemplates, daemon_tolerations, wants
 from gxsim.controllers.replica_set import next_pod_name, replica_set_of
 from gxsim.controllers.stateful_set import OrdinalTemplates, put_claims
 from gxsim.controllers.volume_binder import provision
@@ -138,8 +138,9 @@ class Start:
             node = self.state.node_index.get(pod.node_name, -1)
             self._adopt(pod, owner, node)
             have.add(node)
+        tolerations = daemon_tolerations(self.state.owners[owner].template)
         for node in range(len(self.state.nodes)):
-            if node not in have and wants(self.state, owner, node)[0]:
+            if node not in have and wants(self.state, owner, node, tolerations)[0]:
                 pod_row = self._create(owner, next_pod_name(self.state, owner), node)
                 if pod_row is None:
                     return

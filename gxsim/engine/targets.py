@@ -8,6 +8,7 @@ import numpy as np
 
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault, FaultSelector
+from gxsim.model.pod import PodTemplate
 from gxsim.model.selectors import Requirement
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, PHASES, ClusterState
 
@@ -25,28 +26,35 @@ def nodes_of(state: ClusterState, selector: FaultSelector) -> list[int]:
     ]
 
 
-def pods_of(state: ClusterState, selector: FaultSelector) -> list[int]:
-    """Rows of the pods meant that exist now and are neither over nor being deleted."""
-    narrowed = bool(selector.nodes or selector.node_selectors)
-    nodes = set(nodes_of(state, selector)) if narrowed else set()
-    return [
-        int(pod)
-        for pod in np.flatnonzero(state.pod_active)
-        if _is_meant(state, int(pod), selector) and (not narrowed or int(state.pod_node[pod]) in nodes)
-    ]
+def pods_of(state: ClusterState, selector: FaultSelector, meant: list[bool] | None = None) -> list[int]:
+    """Rows of the pods meant that exist now and are neither over nor being deleted.
+
+    *meant* remembers, for one selector, which templates it selects.
+    """
+    meant = [] if meant is None else meant
+    meant += [_selects(selector, template) for template in state.templates[len(meant) :]]
+    candidates = np.flatnonzero(state.pod_active & np.array(meant, bool)[state.pod_template])
+    if selector.nodes or selector.node_selectors:
+        candidates = candidates[np.isin(state.pod_node[candidates], nodes_of(state, selector))]
+    if not (selector.pods or selector.workloads or selector.field_selectors):
+        return candidates.tolist()
+    return [pod for pod in candidates.tolist() if _is_meant(state, pod, selector)]
+
+
+def _selects(selector: FaultSelector, template: PodTemplate) -> bool:
+    """Whether the pods of *template* are meant, as far as a template can tell."""
+    if selector.namespaces and template.namespace not in selector.namespaces:
+        return False
+    requirements = (Requirement(e.key, e.operator, e.values) for e in selector.expression_selectors)
+    return selector.label_selectors.items() <= template.labels.items() and all(
+        requirement.matches(template.labels) for requirement in requirements
+    )
 
 
 def _is_meant(state: ClusterState, pod: int, selector: FaultSelector) -> bool:
+    """Whether a pod is meant by its own name, fields and owner."""
     template = state.templates[state.pod_template[pod]]
-    if selector.namespaces and template.namespace not in selector.namespaces:
-        return False
     if selector.pods and state.pod_names[pod] not in selector.pods.get(template.namespace, ()):
-        return False
-    if not selector.label_selectors.items() <= template.labels.items():
-        return False
-    if not all(
-        Requirement(e.key, e.operator, e.values).matches(template.labels) for e in selector.expression_selectors
-    ):
         return False
     if selector.workloads and not _owner_names(state, pod) & set(selector.workloads):
         return False

@@ -77,6 +77,7 @@ def last_heard(
     tick_us: int,
     trials: int,
     rng: np.random.Generator,
+    heartbeat_ticks: int = 1,
     jitter_us: int = 0,
     loss: float = 0.0,
     proposals_per_tick: int = 0,
@@ -84,10 +85,10 @@ def last_heard(
 ) -> NDArray:
     """(trials, survivors) arrival of the last message from a leader that crashes at 0 in steady state.
 
-    *delays_us* is (survivors,) from the leader. An idle leader sends a heartbeat each tick. One with a steady load
+    *delays_us* is (survivors,) from the leader. An idle leader sends heartbeats only. One with a steady load
     sends each proposal after its own write to disk, and again when a majority has it; *persist_us* is per write.
     """
-    interval = tick_us // max(1, proposals_per_tick)
+    interval = tick_us // proposals_per_tick if proposals_per_tick else tick_us * heartbeat_ticks
     back = 1 + (int(delays_us.max()) + jitter_us + persist_us) // interval + (20 if loss else 0)
     sent = -rng.integers(0, interval, (trials, 1)) - interval * np.arange(back)  # (trials, back), latest first
     if proposals_per_tick:

@@ -1,7 +1,7 @@
 """Growth of stored data over many paths: what accumulates, what retention leaves, when a limit is first met.
 
-A driver is something that grows; a row is a weighted sum of drivers, such as a volume or a disk. Days come last, so that
-one path's days lie side by side: a comparison and a search along them then cost a third of a nanosecond per level.
+A driver is something that grows; a row is a weighted sum of drivers, such as a volume or a disk. Days come last, so
+that one path's days lie side by side: a comparison and a search along them cost a third of a nanosecond per level.
 """
 
 from typing import NamedTuple
@@ -20,8 +20,8 @@ class Passages(NamedTuple):
 def accumulated(per_day: NDArray, trend: NDArray, days: NDArray, age: float = 0.0) -> NDArray:
     """(paths, days) what has grown since day 0 less *age*; nothing before that.
 
-    *per_day* and *trend* are (paths,): the amount per day up to day 0, and the share by which a day's amount exceeds the
-    day's before it from then on. Day d adds per_day · (1 + trend)^(d − 1), so that d days add the geometric sum
+    *per_day* and *trend* are (paths,): the amount per day up to day 0, and the share by which a day's amount exceeds
+    that of the day before from then on. Day d adds per_day · (1 + trend)^(d − 1), so that d days add the geometric sum
     per_day · ((1 + trend)^d − 1) / trend.
     """
     before = np.clip(days + age, 0.0, age)
@@ -45,41 +45,29 @@ def oldest_kept(days: NDArray, retention: float | None, purge_every: float = 1.0
     return np.floor(days / purge_every) * purge_every - retention
 
 
-def copy_weights(days: NDArray, *, every: float, keep: int) -> NDArray:
-    """(lags, days) weights of the levels of lag days before in the sum of the copies that exist on each of *days*.
+def copied(levels: NDArray, days: NDArray, *, every: float, keep: int) -> NDArray:
+    """(paths, days) the sum of the copies of *levels* (paths, days) that exist on each day.
 
-    Copies are taken at multiples of *every* days, not before the first of *days*, and the last *keep* of them exist.
-    *days* are consecutive whole days; between two of them a level moves in a straight line.
+    *days* are whole and consecutive. Copies are taken at multiples of *every* days, not before the first of them, and
+    the last *keep* copies exist. Between two days a level moves in a straight line.
     """
-    weights = np.zeros((int(np.ceil(keep * every)) + 2, len(days)))
-    position = np.arange(len(days))
-    last = np.floor(days / every + 1e-9) * every
-    for number in range(keep):
-        lag = days - (last - number * every)
-        exists = lag <= position + 1e-9
-        before = np.ceil(lag - 1e-9).astype(int)
-        share = before - lag  # of the way from the day before the copy to the day after it
-        np.add.at(weights, (before, position), (1.0 - share) * exists)
-        np.add.at(weights, (np.maximum(before - 1, 0), position), share * exists)
-    return weights[: int(np.flatnonzero(weights.any(axis=1)).max(initial=0)) + 1]
+    last = np.floor(days / every + 1e-9).astype(int)  # number of the newest copy on each day
+    first = int(np.ceil(days[0] / every - 1e-9))
+    moment = np.arange(first, last[-1] + 1) * every - days[0]
+    before = np.floor(moment + 1e-9).astype(int)
+    after = np.minimum(before + 1, len(days) - 1)
+    sizes = levels[:, before] + (moment - before) * (levels[:, after] - levels[:, before])
+    sums = np.zeros((len(levels), len(moment) + 1))
+    np.cumsum(sizes, axis=1, out=sums[:, 1:])
+    count = last - first + 1
+    return sums[:, count] - sums[:, np.maximum(count - keep, 0)]
 
 
-def copied(levels: NDArray, weights: NDArray) -> NDArray:
-    """(paths, days) the sum of the copies of *levels* (paths, days); before the first day there were none."""
-    total = levels * weights[0]
-    scratch = np.empty_like(total)
-    for lag in range(1, min(len(weights), levels.shape[-1])):
-        earlier = scratch[:, lag:]
-        np.multiply(levels[:, :-lag], weights[lag, lag:], out=earlier)
-        total[:, lag:] += earlier
-    return total
-
-
-def passages(drivers: NDArray, weights: NDArray, base: NDArray, limits: NDArray, shown: NDArray[np.intp]) -> Passages:
+def passages(drivers: NDArray, weights: NDArray, limits: NDArray, shown: NDArray[np.intp]) -> Passages:
     """First days at *limits* (limits, rows), and the levels on the days *shown*, of weighted sums of drivers.
 
-    *drivers* (drivers, paths, days), *weights* (rows, drivers), *base* (rows,) is what is there besides. Levels are
-    never stored as a whole: 60 rows over three years of 10 000 paths are 657 million (benchmarks/test_growth.py).
+    *drivers* (drivers, paths, days), *weights* (rows, drivers). Levels are never stored as a whole: 60 rows over three
+    years of 10 000 paths are 657 million (benchmarks/test_growth.py).
     """
     _, paths, days = drivers.shape
     rows = len(weights)
@@ -88,7 +76,7 @@ def passages(drivers: NDArray, weights: NDArray, base: NDArray, limits: NDArray,
     level, scratch, met = np.empty((paths, days)), np.empty((paths, days)), np.empty((paths, days), bool)
     path = np.arange(paths)
     for row in range(rows):
-        _weighted_sum(drivers, weights[row], base[row], level, scratch)
+        _weighted_sum(drivers, weights[row], level, scratch)
         seen[row] = level[:, shown].T
         for number, limit in enumerate(limits[:, row]):
             np.greater_equal(level, limit, out=met)
@@ -97,10 +85,14 @@ def passages(drivers: NDArray, weights: NDArray, base: NDArray, limits: NDArray,
     return Passages(first, seen)
 
 
-def _weighted_sum(drivers: NDArray, weights: NDArray, base: float, out: NDArray, scratch: NDArray) -> None:
-    """Write base + weights · drivers to *out*. Few weights are not 0, so a matrix product would do many times the work."""
-    out.fill(base)
-    for driver in np.flatnonzero(weights):
+def _weighted_sum(drivers: NDArray, weights: NDArray, out: NDArray, scratch: NDArray) -> None:
+    """Write weights · drivers to *out*; most weights are 0, so a matrix product would do many times the work."""
+    used = np.flatnonzero(weights)
+    if len(used) == 0:
+        out.fill(0.0)
+        return
+    np.multiply(drivers[used[0]], weights[used[0]], out=out)
+    for driver in used[1:]:
         if weights[driver] == 1.0:
             out += drivers[driver]
         else:

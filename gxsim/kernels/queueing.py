@@ -103,16 +103,32 @@ def after(free: NDArray, departures: NDArray) -> NDArray:
     return np.sort(pool)[len(pool) - servers :]
 
 
+def fifo_any_order(arrivals: NDArray, services: NDArray, free: NDArray) -> tuple[NDArray, NDArray]:
+    """Like ``fifo`` for customers listed in any order; ordering them is spared where nobody waits."""
+    departures = arrivals + services
+    if (departures > arrivals).all():
+        ends = np.sort(np.concatenate([free, departures]))
+        if (ends[: len(arrivals)] <= np.sort(arrivals)).all():
+            return arrivals, ends[len(arrivals) :]
+    order = np.argsort(arrivals, kind="stable")
+    starts = np.empty(len(arrivals))
+    starts[order], free = fifo(arrivals[order], services[order], free)
+    return starts, free
+
+
 def fifo_lanes(arrivals: NDArray, services: NDArray, lane: NDArray, free: list[NDArray]) -> NDArray:
-    """(customers,) starts where each customer goes to the station *lane*; ``free[lane]`` is brought up to date."""
-    if len(free) == 1:
-        starts, free[0] = fifo(arrivals, services, free[0])
+    """(customers,) starts where each customer, in any order, goes to the station *lane*.
+
+    ``free[lane]`` is brought up to date.
+    """
+    present = np.flatnonzero(np.bincount(lane, minlength=len(free)))
+    if len(present) == 1:
+        starts, free[present[0]] = fifo_any_order(arrivals, services, free[present[0]])
         return starts
     starts = np.empty(len(arrivals))
-    for number in range(len(free)):
+    for number in present.tolist():
         mine = np.flatnonzero(lane == number)
-        if len(mine):
-            starts[mine], free[number] = fifo(arrivals[mine], services[mine], free[number])
+        starts[mine], free[number] = fifo_any_order(arrivals[mine], services[mine], free[number])
     return starts
 
 

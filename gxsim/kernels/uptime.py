@@ -57,10 +57,13 @@ def clock(worked_s: NDArray, windows: Windows) -> NDArray:
     return np.where(worked_s > before[-1], np.inf, starts[window] + worked_s - before[window])
 
 
-def fifo(arrival_s: NDArray, service_s: NDArray | float, *, servers: int = 1, free_s: NDArray | None = None) -> NDArray:
-    """Departures of a first-come-first-served station; *free_s* (servers,) is updated in place to when each is free.
+def in_turn(
+    arrival_s: NDArray, service_s: NDArray | float, *, servers: int = 1, free_s: NDArray | None = None
+) -> NDArray:
+    """Departures of a station whose servers take turns; *free_s* (servers,) is updated in place to when each is free.
 
-    Arrivals are sorted. Servers take turns: with one server, or one service time for all, that is exact.
+    Arrivals are sorted. First come first served exactly, with one server or one service time for all; then every server
+    is a queue of its own, which one pass over the array solves however overloaded it is (``queueing.fifo`` cannot).
     """
     free_s = np.full(servers, -np.inf) if free_s is None else free_s
     departure_s = np.empty(len(arrival_s))

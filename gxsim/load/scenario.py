@@ -10,10 +10,12 @@ from gxsim.errors import ScenarioError
 from gxsim.load.documents import Document, read_one, steps
 from gxsim.load.fields import read_fields, unknown_name
 from gxsim.load.manifests import load_cluster
+from gxsim.load.scheduler_configuration import read_scheduler_configuration
 from gxsim.model.cluster import Cluster
 from gxsim.model.model import Model
 from gxsim.model.placement import Placement
 from gxsim.model.scenario import Scenario
+from gxsim.model.scheduler_profile import DEFAULT_PROFILE, Profile
 
 API_VERSION = "gxsim/v1alpha1"
 KINDS = {"Scenario": Scenario, "Model": Model, "Placement": Placement}
@@ -27,6 +29,7 @@ class Case:
     cluster: Cluster
     model: Model
     placement: Placement | None = None
+    profile: Profile = DEFAULT_PROFILE
     digests: dict[str, str] = field(default_factory=dict)
     document: Document | None = field(default=None, repr=False)
 
@@ -55,10 +58,28 @@ def load(path: str | Path) -> Case:
     cluster = load_cluster([folder / name for name in (*scenario.manifests, *scenario.overlays)], digests)
     model = _read(folder / scenario.model, "Model", digests) if scenario.model else Model()
     placement = _read(folder / scenario.placement, "Placement", digests) if scenario.placement else None
+    profile = DEFAULT_PROFILE
+    if scenario.scheduler:
+        profile, cluster = with_scheduler(folder / scenario.scheduler, cluster, digests)
     relative = {_relative(name, folder): digest for name, digest in sorted(digests.items())}
     return Case(
-        scenario=scenario, cluster=cluster, model=model, placement=placement, digests=relative, document=document
+        scenario=scenario,
+        cluster=cluster,
+        model=model,
+        placement=placement,
+        profile=profile,
+        digests=relative,
+        document=document,
     )
+
+
+def with_scheduler(
+    path: str | Path, cluster: Cluster, digests: dict[str, str] | None = None
+) -> tuple[Profile, Cluster]:
+    """The default scheduler's profile in a KubeSchedulerConfiguration file; what it cannot change is listed."""
+    configuration = read_scheduler_configuration(path, digests)
+    listed = (*cluster.unmodelled, *configuration.unmodelled)
+    return configuration.profile(), dataclasses.replace(cluster, unmodelled=listed)
 
 
 def bundled() -> Path:

@@ -66,12 +66,12 @@ class SchedulerConfiguration:
         )
 
 
-def read_scheduler_configuration(path: str | Path) -> SchedulerConfiguration:
+def read_scheduler_configuration(path: str | Path, digests: dict[str, str] | None = None) -> SchedulerConfiguration:
     """The profiles a KubeSchedulerConfiguration file describes.
 
     Raises ScenarioError (file, line, path) for unknown fields, plugins and values.
     """
-    return _Reader(read_one(path)).configuration()
+    return _Reader(read_one(path, digests)).configuration()
 
 
 class _Reader:

@@ -40,7 +40,10 @@ class Fault:
     """
 
     name: str = spec("", doc="Name of the fault; names its random stream")
-    kind: str = spec(doc="NodeChaos, ZoneChaos, PodChaos, NetworkChaos, ComponentChaos or Operation")
+    kind: str = spec(
+        doc="NodeChaos, ZoneChaos, PodChaos, NetworkChaos, IOChaos, StressChaos, TimeChaos, ComponentChaos, Operation or "
+        "Workflow"
+    )
     action: str = spec(doc="What happens, such as node-stop or pod-kill")
     mode: str = spec("all", doc="How many of the selected targets are hit", choices=MODES)
     value: str | int | float = spec("", doc="The number or percentage that the mode needs")
@@ -53,6 +56,7 @@ class Fault:
     mttr_s: float | None = spec(None, doc="Mean time to repair (exponential)", gt=0)
     trace: tuple[tuple[float, float], ...] = spec((), doc="Begin and duration of each occurrence, in seconds")
     trace_file: str = spec("", doc="A CSV file with the columns begin_s and duration_s")
+    steps: tuple["Fault", ...] = spec((), doc="Faults of a Workflow, one after another (serial) or at once (parallel)")
     parameters: Mapping[str, str | int | float] = spec(
         doc="What else the action needs, such as replicas or taint", factory=dict
     )

@@ -88,6 +88,9 @@ class Store:
     )
     power_loss_s: tuple[float, float] = spec((0.0, 0.0), doc="Newest acknowledged writes that a lost host loses", ge=0)
     recovery_s: tuple[float, float] = spec((0.0, 0.0), doc="From the start of the process until it answers again", ge=0)
+    wal_bytes: tuple[int, int] | None = spec(
+        None, doc="PostgreSQL's WAL since its last checkpoint; recovery then replays it, beside recovery", ge=0
+    )
     replicas: int = spec(0, doc="Further copies of the data on other nodes: standbys, or members of a group", ge=0)
     replica_lag_s: tuple[float, float] = spec((0.0, 0.0), doc="How far a replica is behind what was acknowledged", ge=0)
     failover_s: tuple[float, float] | None = spec(

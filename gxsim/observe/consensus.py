@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gxsim.consensus.failover import failover
 from gxsim.consensus.history import LeaderHistory, leader_history
 from gxsim.consensus.members import members
 from gxsim.consensus.profiles import profile_of
@@ -69,9 +70,14 @@ def write_gaps(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
             names = one.members.names
             led = names[before] if before >= 0 else ""
             leads = names[one.leader[end]] if over and one.leader[end] >= 0 else ""
-            rows.append((one.members.group.name, from_s, to_s, to_s - from_s, led, leads, terms))
-    about = "Stretches in which a consensus group could commit no write: from the loss of a leader or of the majority"
-    return Table.of("write_gaps", about, ("group", "from_s", "to_s", "gap_s", "led", "leads", "terms"), rows)
+            patience_s = profile_of(one.members.group).patience_s
+            rows.append((one.members.group.name, from_s, to_s, to_s - from_s, led, leads, terms, patience_s))
+    about = (
+        "Stretches in which a consensus group could commit no write: from the loss of a leader or of the majority; a "
+        "request that was forwarded to the lost leader fails only after patience_s"
+    )
+    names = ("group", "from_s", "to_s", "gap_s", "led", "leads", "terms", "patience_s")
+    return Table.of("write_gaps", about, names, rows)
 
 
 def subset_table(histories: Sequence[LeaderHistory], node_names: Sequence[str]) -> Table:
@@ -106,6 +112,28 @@ def latency_table(histories: Sequence[LeaderHistory], delays_s: NDArray) -> Tabl
             rows.append((one.members.group.name, name, float(commit_s[member]), forwarded_s))
     about = "Commit latency of each consensus group by who leads; forwarded: through the follower that is farthest away"
     return Table.of("commit_latency", about, ("group", "leader", "commit_s", "forwarded_s"), rows)
+
+
+def failover_table(histories: Sequence[LeaderHistory], delays_s: NDArray, streams: Streams) -> Table:
+    """One row per group and leader that may be lost, all else being well: the time to the next, and to the next write.
+
+    A group that stands no such loss has inf.
+    """
+    rows = []
+    for one in histories:
+        at = np.maximum(one.members.node[0], 0)
+        rng = streams.take(f"consensus/{one.members.group.name}/failover")
+        for member, name in enumerate(one.members.names):
+            found = failover(profile_of(one.members.group), delays_s[np.ix_(at, at)], member, rng)
+            median_s, p95_s, p99_s = (float(np.quantile(found.new_leader_s, p)) for p in (0.5, 0.95, 0.99))
+            gap_s, wasted = float(found.write_gap_s.mean()), float(np.mean(found.terms > 1))
+            mean_s = float(found.new_leader_s.mean())
+            rows.append((one.members.group.name, name, mean_s, median_s, p95_s, p99_s, gap_s, wasted))
+    about = (
+        "Time to a new leader, and mean gap in the writes, when a consensus group loses its leader, over many elections"
+    )
+    names = ("group", "leader", "mean_s", "median_s", "p95_s", "p99_s", "write_gap_s", "more_than_one_term")
+    return Table.of("failover", about, names, rows)
 
 
 def _subset_rows(what: str, subsets: Subsets, names: Sequence[str], nodes: Sequence[str]) -> list[tuple]:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.consensus.history import LeaderHistory
+from gxsim.kernels.histogram import BINS, bins_of, quantile
 from gxsim.kernels.intervals import combine, count, steps
-from gxsim.kernels.latency import count_latencies, empty_histogram, quantiles
 from gxsim.kernels.uptime import ALWAYS, Windows, both, either, windows_of
 from gxsim.model.model import Ledger
 from gxsim.observe.nodes import owner_name
@@ -18,7 +18,7 @@ from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 from gxsim.traffic.ledger import Channel, Costs, Passage, passages, reigns_of
 
-PROBABILITIES = np.array([0.5, 0.95, 0.99])
+PROBABILITIES = (0.5, 0.95, 0.99)
 LATENCIES = ("created_to_acknowledged", "created_to_committed", "committed_to_projected", "created_to_projected")
 
 
@@ -27,6 +27,7 @@ class LedgerSeries:
     """One channel; series are (bins,), each at the end of its bin: ``time_s``.
 
     ``outbox`` counts commands that no orderer has acknowledged, ``uncommitted`` those not in the state database.
+    ``resubmitted`` counts what a dead leader lost, ``void`` what was in a block but read what had changed.
     ``projector_lag_s`` is the age, since its commit, of the oldest transaction that is not projected.
     """
 
@@ -42,6 +43,7 @@ class LedgerSeries:
     histograms: dict[str, NDArray]
     block_intervals: NDArray  # histogram
     resubmitted: int
+    void: int
 
     @property
     def height(self) -> NDArray:
@@ -57,15 +59,16 @@ class _Tally:
     bins: int
     counts: dict[str, NDArray] = field(init=False)
     histograms: dict[str, NDArray] = field(init=False)
-    block_intervals: NDArray = field(default_factory=empty_histogram)
+    block_intervals: NDArray = field(default_factory=lambda: np.zeros(BINS, np.int64))
     lag_s: NDArray = field(init=False)
     last_block_s: float = np.nan
     resubmitted: int = 0
+    void: int = 0
 
     def __post_init__(self) -> None:
         names = ("created", "acknowledged", "committed", "projected", "blocks")
         self.counts = {name: np.zeros(self.bins, np.int64) for name in names}
-        self.histograms = {name: empty_histogram() for name in LATENCIES}
+        self.histograms = {name: np.zeros(BINS, np.int64) for name in LATENCIES}
         self.lag_s = np.zeros(self.bins)
 
     def counting(self, created_s: Iterable[NDArray]) -> Iterator[NDArray]:
@@ -87,15 +90,16 @@ class _Tally:
             start, _, end = name.partition("_to_")
             times_s = getattr(passage, f"{end}_s")
             done = times_s < end_s
-            count_latencies(self.histograms[name], (times_s - getattr(passage, f"{start}_s"))[done])
+            self.histograms[name] += _histogram((times_s - getattr(passage, f"{start}_s"))[done])
         done = passage.projected_s < end_s
         lag_s = passage.projected_s[done] - passage.committed_s[done]
         np.maximum.at(self.lag_s, (passage.projected_s[done] / self.bin_s).astype(np.int64), lag_s)
         gaps_s = np.diff(passage.block_s, prepend=self.last_block_s)
-        count_latencies(self.block_intervals, gaps_s[np.isfinite(gaps_s)])
+        self.block_intervals += _histogram(gaps_s[np.isfinite(gaps_s)])
         if len(passage.block_s):
             self.last_block_s = float(passage.block_s[-1])
         self.resubmitted += int((passage.attempts > 1).sum())
+        self.void += int((~passage.valid).sum())
 
     def series(self, name: str) -> LedgerSeries:
         """The tally as series."""
@@ -117,7 +121,12 @@ class _Tally:
             histograms=self.histograms,
             block_intervals=self.block_intervals,
             resubmitted=self.resubmitted,
+            void=self.void,
         )
+
+
+def _histogram(durations_s: NDArray) -> NDArray:
+    return np.bincount(bins_of(durations_s), minlength=BINS)
 
 
 def channel_of(
@@ -160,11 +169,16 @@ def workload_windows(state: ClusterState, timeline: Timeline, name: str) -> Wind
 
 
 def ledger_series(
-    channel: Channel, created_s: Iterable[NDArray], horizon_s: float, *, bin_s: float = 60.0
+    channel: Channel,
+    created_s: Iterable[NDArray],
+    horizon_s: float,
+    *,
+    bin_s: float = 60.0,
+    rng: np.random.Generator | None = None,
 ) -> LedgerSeries:
     """Send commands (chunks of sorted times) through *channel* and watch it in bins of *bin_s*."""
     tally = _Tally(bin_s, int(np.ceil(horizon_s / bin_s)))
-    for passage in passages(channel, tally.counting(created_s), horizon_s):
+    for passage in passages(channel, tally.counting(created_s), horizon_s, rng):
         tally.see(passage)
     return tally.series(channel.ledger.name)
 
@@ -172,7 +186,7 @@ def ledger_series(
 def ledger_table(series: Sequence[LedgerSeries]) -> Table:
     """One row per channel and latency, with its quantiles."""
     rows = [
-        (one.name, name, int(histogram.sum()), *map(float, quantiles(histogram, PROBABILITIES)))
+        (one.name, name, int(histogram.sum()), *(float(quantile(histogram, p)) for p in PROBABILITIES))
         for one in series
         for name, histogram in (*one.histograms.items(), ("block_interval", one.block_intervals))
     ]

@@ -42,6 +42,7 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
     *exposed* how long a second disk then meets one copy less. These are absent without a Store entry in the model.
     """
     unreachable = _unreachable_s(state, timeline)
+    lost = {event.name for event in timeline.events if event.reason == "DiskLost"}
     found = exposures(state, model, Ends())
     rows = []
     for place in places(state):
@@ -56,7 +57,7 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
                 place.size_bytes,
                 place.reclaim_policy,
                 float(unreachable[place.node]),
-                _is_lost(timeline, place.volume),
+                place.volume in lost,
                 bool(disk and disk.store.replicas) or bool(backup and backup.replicated),
                 backup.name if backup else "",
                 backup.every_s + max(backup.copy_s) if backup else None,
@@ -84,8 +85,3 @@ def _unreachable_s(state: ClusterState, timeline: Timeline) -> NDArray:
 
 def _worst(seconds: NDArray) -> float:
     return float(np.max(seconds))
-
-
-def _is_lost(timeline: Timeline, volume: str) -> bool:
-    _, values = timeline.levels(f"volume_lost/{volume}")
-    return bool(np.any(values > 0))

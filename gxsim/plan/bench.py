@@ -184,9 +184,7 @@ def _finding(
     allowed: float = 0.0,
     detail: str = "",
 ) -> Finding:
-    return Finding(
-        case=case, figure=figure, before=before, now=now, allowed=allowed, verdict=verdict, detail=detail
-    )
+    return Finding(case=case, figure=figure, before=before, now=now, allowed=allowed, verdict=verdict, detail=detail)
 
 
 # ---- the baseline file ----------------------------------------------------------------------------------------------

@@ -127,9 +127,9 @@ def _trace(nodes: Path, pods: Path) -> Cluster:
 
 def _lines(path: Path) -> list[dict[str, str]]:
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as text:
-            return list(csv.DictReader(text))
+        raw = path.read_bytes()
+        text = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        return list(csv.DictReader(text.decode().splitlines()))
     except OSError as error:
         raise ScenarioError(str(path), f"cannot be read: {error.strerror or error}") from None
 

@@ -48,7 +48,7 @@ def _placed(case: Case) -> Placed:
 
 
 def _without_stale_sets(cluster: Cluster, old: Cluster) -> tuple[Workload, ...]:
-    """The workloads, less the ReplicaSets a snapshot holds of Deployments that have changed since: those get new ones."""
+    """The workloads, less a snapshot's ReplicaSets of Deployments that have changed since: those get new ones."""
     before = {(w.kind, w.namespace, w.name): w for w in old.workloads}
     changed = {
         (w.namespace, w.name)

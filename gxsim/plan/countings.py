@@ -67,7 +67,7 @@ def _cpu_and_memory(amounts: Amounts) -> Amounts:
 
 
 def _limits(state: ClusterState, template: PodTemplate, workload: str) -> Amounts:
-    return _cpu_and_memory(template.requests) | _cpu_and_memory(template.limits)
+    return {**_cpu_and_memory(template.requests), **_cpu_and_memory(template.limits)}
 
 
 def _disk(state: ClusterState, template: PodTemplate, workload: str) -> Amounts:

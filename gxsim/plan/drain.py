@@ -16,6 +16,7 @@ from gxsim.study.result import Result
 from gxsim.study.simulate import simulate, started
 
 TIMEOUT_S = 1800.0
+BEGIN_S = 1.0  # on the clock of the run, whose change-points at 0 are its start; the plan's own times count from here
 PAUSE_S = 1.0  # between the end of one drain and the next
 LOCAL_DATA = "emptyDir"
 
@@ -50,21 +51,21 @@ def drain(case: Case, nodes: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> 
     Nodes without obstacles come first, the emptiest of them first. Raises ScenarioError for a name that is no node.
     """
     state, _ = started(case, case.placement)
+    if not nodes:
+        raise ScenarioError("drain", "name at least one node")
     unknown = next((name for name in nodes if name not in state.node_index), None)
     if unknown is not None:
         raise ScenarioError(unknown, f"there is no such node; {unknown_name(unknown, list(state.node_index))}")
     rows = [state.node_index[name] for name in dict.fromkeys(nodes)]
     known = {node: _obstacles(state, node, tuple(rows)) for node in rows}
     order = sorted(rows, key=lambda node: (len(known[node]), int((state.pod_node == node).sum()), node))
-    starts: list[float] = []
-    ends: list[float | None] = []
-    result = None
-    for node in order:
-        starts.append(ends[-1] + PAUSE_S if ends and ends[-1] is not None else sum(starts[-1:]) + timeout_s * bool(ends))
-        names = [state.nodes[n].name for n in order[: len(starts)]]
-        result = simulate(_drained(case, names, starts, starts[-1] + timeout_s))
-        ends.append(_end_s(result, state.nodes[node].name))
-    assert result is not None, "at least one node is drained"
+    names = [state.nodes[node].name for node in order]
+    starts, ends, start_s = list[float](), list[float | None](), BEGIN_S
+    for number, name in enumerate(names, 1):
+        starts.append(start_s)
+        result = simulate(_drained(case, names[:number], starts, start_s + timeout_s))
+        ends.append(_end_s(result, name))
+        start_s = start_s + timeout_s if ends[-1] is None else ends[-1] + PAUSE_S
     return _plan(state, order, starts, ends, known, result)
 
 
@@ -88,11 +89,15 @@ def _end_s(result: Result, node: str) -> float | None:
     return next((e.time_s for e in events if e.reason == "NodeDrained" and e.name == node), None)
 
 
+def _since_begin_s(time_s: float | None) -> float | None:
+    return None if time_s is None else time_s - BEGIN_S
+
+
 def _obstacles(state: ClusterState, node: int, leaving: tuple[int, ...]) -> list[tuple[str, str, str]]:
     """(node, pod, why) of what a drain of all *leaving* nodes meets on *node*, before it begins."""
     name, found = state.nodes[node].name, []
-    refused = {d.pod: d.message() for d in lose(state, leaving).pending}
-    told = {state.pod_key(pod): why for pod, why in refused.items() if why}
+    loss = lose(state, leaving)
+    told = {loss.state.pod_key(decision.pod): decision.message() for decision in loss.pending}
     for pod in np.flatnonzero(state.pod_active & (state.pod_node == node)).tolist():
         owner, key = int(state.pod_owner[pod]), state.pod_key(pod)
         if owner == NO_OWNER:
@@ -136,8 +141,15 @@ def _plan(
             obstacles.append((state.nodes[state.pod_node[pod]].name, key, f"{never}{refused[key]}"))
     evicted = sorted(fates, key=lambda row: (row["evicted_s"] if row["evicted_s"] is not None else np.inf, row["pod"]))
     steps = [
-        (row["node"], f"{row['workload'].partition('/')[0]}/{row['pod']}", row["evicted_s"], row["successor_node"])
-        + (row["serving_s"], row["without_s"], row["outcome"])
+        (
+            row["node"],
+            f"{row['workload'].partition('/')[0]}/{row['pod']}",
+            _since_begin_s(row["evicted_s"]),
+            row["successor_node"],
+            _since_begin_s(row["serving_s"]),
+            row["without_s"],
+            row["outcome"],
+        )
         for row in evicted
     ]
     interrupted = [
@@ -146,12 +158,13 @@ def _plan(
     about = "Nodes in the order of the plan: pods evicted, when the drain begins and ends (never: it is blocked)"
     counts = [sum(row["node"] == name for row in fates) for name in names]
     held = [sum(row[0] == name for row in obstacles) for name in names]
+    times = [[_since_begin_s(time_s) for time_s in column] for column in (starts, ends)]
     return DrainPlan(
         nodes=Table.of(
             "drains",
             about,
             ("node", "evicted", "starts_s", "ends_s", "obstacles", "with_local_data"),
-            zip(names, counts, starts, ends, held, (_with_local_data(state, node) for node in order), strict=True),
+            zip(names, counts, *times, held, (_with_local_data(state, node) for node in order), strict=True),
         ),
         pods=Table.of(
             "evictions",

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +38,22 @@ def edits(
 ) -> list[Edit]:
     """All changes in the order they are made: files, fields, replicas, new nodes, nodes that go."""
     return [
-        *(Edit(name=f"apply {path}", apply=lambda docs, path=path: [*docs, *read([path])]) for path in apply),
-        *(Edit(name=f"set {text}", apply=lambda docs, text=text: _set(docs, text)) for text in sets),
-        *(Edit(name=f"scale {text}", apply=lambda docs, text=text: _scale(docs, text)) for text in scale),
-        *(Edit(name=f"add node {text}", apply=lambda docs, text=text: _add_nodes(docs, text)) for text in add_node),
-        *(Edit(name=f"remove node {text}", apply=lambda docs, text=text: _remove_node(docs, text)) for text in remove_node),
+        *(Edit(name=f"apply {path}", apply=partial(_apply, str(path))) for path in apply),
+        *(Edit(name=f"set {text}", apply=partial(_set, text)) for text in sets),
+        *(Edit(name=f"scale {text}", apply=partial(_scale, text)) for text in scale),
+        *(Edit(name=f"add node {text}", apply=partial(_add_nodes, text)) for text in add_node),
+        *(Edit(name=f"remove node {text}", apply=partial(_remove_node, text)) for text in remove_node),
     ]
 
 
 # ---- nodes ----------------------------------------------------------------------------------------------------------
 
 
-def _add_nodes(documents: Documents, shape: str) -> Documents:
+def _apply(path: str, documents: Documents) -> Documents:
+    return [*documents, *read([path])]
+
+
+def _add_nodes(shape: str, documents: Documents) -> Documents:
     """New nodes by their shape, or ``like=NAME[,count=2]`` as twins of a node that is there."""
     if shape.startswith("like="):
         return [*documents, *_twins(documents, shape)]
@@ -57,8 +62,8 @@ def _add_nodes(documents: Documents, shape: str) -> Documents:
 
 def _twins(documents: Documents, shape: str) -> Documents:
     name, _, rest = shape.removeprefix("like=").partition(",")
-    count = rest.removeprefix("count=") or "1"
-    if not count.isdigit():
+    field, _, count = (rest or "count=1").partition("=")
+    if field != "count" or not count.isdigit():
         raise ScenarioError(f"--add-node {shape}", "expected like=NAME or like=NAME,count=2")
     model = _one(documents, f"node/{name}", f"--add-node {shape}")
     twins = []
@@ -73,10 +78,15 @@ def _twins(documents: Documents, shape: str) -> Documents:
 def _manifest(node: Node) -> dict[str, Any]:
     amounts = {name: f"{amount}m" if name == "cpu" else str(amount) for name, amount in node.allocatable.items()}
     metadata = {"name": node.name, "labels": dict(node.labels)}
-    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": {"allocatable": amounts, "capacity": amounts}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": metadata,
+        "status": {"allocatable": amounts, "capacity": amounts},
+    }
 
 
-def _remove_node(documents: Documents, name: str) -> Documents:
+def _remove_node(name: str, documents: Documents) -> Documents:
     """Without the Node; pods that were bound to it are left to their controllers, bare ones are gone."""
     gone = _one(documents, f"node/{name}", f"--remove-node {name}")
     return [d for i, d in enumerate(documents) if i != gone and _spec(d).get("nodeName") != name]
@@ -85,14 +95,16 @@ def _remove_node(documents: Documents, name: str) -> Documents:
 # ---- workloads ------------------------------------------------------------------------------------------------------
 
 
-def _scale(documents: Documents, text: str) -> Documents:
+def _scale(text: str, documents: Documents) -> Documents:
     name, equals, count = text.rpartition("=")
     if not equals or not count.isdigit():
         raise ScenarioError(f"--scale {text}", "expected a workload and a number, for example deploy/web=5")
-    return _changed(documents, _one(documents, name, f"--scale {text}"), [("spec", None), ("replicas", None)], int(count))
+    return _changed(
+        documents, _one(documents, name, f"--scale {text}"), [("spec", None), ("replicas", None)], int(count)
+    )
 
 
-def _set(documents: Documents, text: str) -> Documents:
+def _set(text: str, documents: Documents) -> Documents:
     target, equals, value = text.partition("=")
     name, colon, path = target.partition(":")
     steps = [(field or None, item or None) for field, item in _STEP.findall(path)]
@@ -113,7 +125,7 @@ def _value(text: str) -> Any:
 def _changed(documents: Documents, index: int, steps: Sequence[tuple[str | None, str | None]], value: Any) -> Documents:
     """*documents* with one field of one of them set; mappings on the way are made where they lack."""
     changed = replace(documents[index], value=copy.deepcopy(documents[index].value))
-    holder, path = changed.value, []
+    holder, path = changed.value, list[Any]()
     for field, item in steps[:-1]:
         key = _key(changed, holder, field, item, path)
         path.append(key)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from gxsim.model.model import Model
 from gxsim.observe.table import Table
 from gxsim.plan.countings import REQUESTS, Counting, countings, free
 from gxsim.plan.increments import Increment
-from gxsim.plan.room import MOST, Room, room
+from gxsim.plan.place import place
+from gxsim.plan.room import MOST, Room, is_plain, room, rules_of
 from gxsim.plan.shapes import shape_table
 from gxsim.plan.situations import Situation, situations
+from gxsim.plan.wanted import wanted
 from gxsim.scheduler import DEFAULT_PROFILE, Profile
 from gxsim.state import CPU, MEMORY, PODS, STORAGE, ClusterState
 
@@ -40,19 +43,48 @@ class Headroom:
 class _Worst:
     """The worst answer by one counting in one kind of situation, and most pods pending in any such situation."""
 
-    room: Room = field(default_factory=lambda: Room(fits=-1, by_node=np.zeros(0, np.int64)))
+    room: Room = field(
+        default_factory=lambda: Room(fits=-1, by_node=np.zeros(0, np.int64), codes=np.zeros(0, np.int64))
+    )
     lost: tuple[int, ...] = ()
     pending: int = 0
     asked: int = 0
+    most: int = 0
 
     def take(self, situation: Situation, answer: Room) -> None:
         self.asked += 1
         self.pending = max(self.pending, situation.pending)
+        self.most = max(self.most, answer.fits)
         if self.room.fits < 0 or answer.fits < self.room.fits:
             self.room, self.lost = answer, situation.lost
 
 
 def headroom(
+    paths: Sequence[str | Path] | str | Path,
+    *,
+    podspec: str | Path | None = None,
+    workload: str = "",
+    mix: Sequence[str | Path] = (),
+    by: str = "",
+    max_limit: int = 1000,
+    ignore_quota: bool = False,
+    node_shapes: Sequence[str] = (),
+) -> Headroom:
+    """How many more fit into the cluster at *paths*: manifests, or one scenario, which starts as it says.
+
+    One of *podspec* (a manifest), *workload* (``[namespace/][kind/]name``) and *mix* (manifests of a tenant) says what;
+    without, it is a pod of the median size. *by* is a node label to tell domains apart by. Raises ScenarioError.
+    """
+    placed = place([paths] if isinstance(paths, str | Path) else paths, node_shapes)
+    quotas = not ignore_quota
+    increment = wanted(placed.state, podspec=podspec, workload=workload, mix=mix, quotas=quotas)
+    profile = placed.framework.profile
+    return headroom_of(
+        placed.state, increment, placed.case.model, label=by, profile=profile, most=max_limit, quotas=quotas
+    )
+
+
+def headroom_of(
     state: ClusterState,
     increment: Increment,
     model: Model | None = None,
@@ -68,11 +100,21 @@ def headroom(
     """
     found = countings(model or Model())
     worst: dict[tuple[str, str], _Worst] = {}
+    single = increment.single if increment.single is not None and is_plain(increment.single, profile) else None
+    rules = rules_of(state, single, profile) if single is not None else None
     for situation in situations(state, profile):
+        if single is not None and rules is not None and not rules.fixed:
+            rules = rules_of(situation.state, single, profile)
         for counting in found:
-            lost = situation.lost
             answer = room(
-                situation.state, increment, counting, profile=profile, most=most, lost=lost, quotas=quotas
+                situation.state,
+                increment,
+                counting,
+                profile=profile,
+                most=most,
+                lost=situation.lost,
+                quotas=quotas,
+                rules=rules,
             )
             worst.setdefault((counting.name, situation.name), _Worst()).take(situation, answer)
     now = worst[REQUESTS.name, "now"].room
@@ -90,7 +132,7 @@ def _fits_table(state: ClusterState, worst: Mapping[tuple[str, str], _Worst]) ->
     ways = {"n-1": nodes, "n-2": math.comb(nodes, 2)}
     rows = []
     for (counting, situation), one in worst.items():
-        lost = ", ".join(state.nodes[node].name for node in one.lost)
+        lost = "any" if one.asked > 1 and one.room.fits == one.most else _names(state, one.lost)
         told = (one.room.fits, one.room.limited, lost, one.pending, one.room.binds)
         rows.append((counting, situation, *told, one.asked, ways.get(situation, 1)))
     about = (
@@ -98,6 +140,10 @@ def _fits_table(state: ClusterState, worst: Mapping[tuple[str, str], _Worst]) ->
         "pods that found no place even before; how many losses were looked at, of how many"
     )
     return Table.of("headroom", about, COLUMNS, rows)
+
+
+def _names(state: ClusterState, nodes: tuple[int, ...]) -> str:
+    return ", ".join(state.nodes[node].name for node in nodes)
 
 
 def _node_table(state: ClusterState, found: Sequence[Counting], now: Room) -> Table:
@@ -109,7 +155,7 @@ def _node_table(state: ClusterState, found: Sequence[Counting], now: Room) -> Ta
         for name in ("requests", "limits", "usage"):
             row += [int(left[name][node, CPU]), int(left[name][node, MEMORY])]
         disk, pods = int(left["volumes"][node, STORAGE]), int(left["requests"][node, PODS])
-        rows.append([*row, disk, pods, int(now.by_node[node]), "; ".join(now.refusals.get(node, ()))])
+        rows.append([*row, disk, pods, int(now.by_node[node]), "; ".join(now.against(node))])
     amounts = [f"{name}_{what}" for name in ("requests", "limits", "usage") for what in ("cpu_milli", "memory_bytes")]
     about = (
         "What each node has left, less than nothing where it has promised more than it has; the pods it takes of the "

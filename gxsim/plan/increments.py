@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
+
 from gxsim.controllers.admission import Admission
-from gxsim.controllers.daemon_set import NodeTemplates, wants
+from gxsim.controllers.daemon_set import NodeTemplates, daemon_tolerations, wants
 from gxsim.controllers.stateful_set import OrdinalTemplates, put_claims
 from gxsim.model.cluster import Cluster, Workload
 from gxsim.model.pod import PodAffinity, PodTemplate
@@ -15,8 +17,11 @@ from gxsim.state import ClusterState, Owner
 class Increment(Protocol):
     """One copy of what is wanted. ``single`` is its template where each copy is the same one pod."""
 
-    name: str
-    single: PodTemplate | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def single(self) -> PodTemplate | None: ...
 
     def create(self, state: ClusterState, admission: Admission, number: int, recount: Recount) -> list[int]:
         """Rows of the new pods of copy *number* (from 1), still Pending; raises Refused where a quota is spent."""
@@ -103,9 +108,7 @@ class Tenant:
         return name if number == 1 and name not in self.taken else f"{name}-{number}"
 
 
-def _pods_of(
-    state: ClusterState, admission: Admission, workload: Workload, recount: Recount, name: str
-) -> list[int]:
+def _pods_of(state: ClusterState, admission: Admission, workload: Workload, recount: Recount, name: str) -> list[int]:
     """New pods of a workload that is not in *state* yet; a Deployment's stand under it directly."""
     held = Owner(
         kind=workload.kind,
@@ -117,9 +120,9 @@ def _pods_of(
     )
     owner = state.own(held)
     if workload.kind == "DaemonSet":
-        daemons = NodeTemplates()
-        nodes = [n for n in range(len(state.nodes)) if state.node_exists[n] and wants(state, owner, n)[0]]
-        pods = [(daemons.of(state, owner, node), node) for node in nodes]
+        daemons, tolerations = NodeTemplates(), daemon_tolerations(workload.template)
+        nodes = np.flatnonzero(state.node_exists).tolist()
+        pods = [(daemons.of(state, owner, n), n) for n in nodes if wants(state, owner, n, tolerations)[0]]
     elif workload.kind == "StatefulSet":
         ordinals = OrdinalTemplates()
         pods = []

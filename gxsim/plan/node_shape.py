@@ -50,7 +50,8 @@ def _fields(shape: str) -> dict[str, str]:
 
 
 def _node(name: str, zone: str, amounts: Mapping[str, int]) -> Node:
-    labels = {"kubernetes.io/hostname": name} | ({"topology.kubernetes.io/zone": zone} if zone else {})
+    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+    labels |= {"topology.kubernetes.io/zone": zone} if zone else {}
     return Node(name=name, labels=labels, allocatable=amounts, capacity=amounts, source="--node-shape")
 
 

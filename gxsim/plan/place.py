@@ -1,6 +1,6 @@
 """Where the pods of some manifests, or of a scenario, lie when nothing has gone wrong yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,12 +9,13 @@ import numpy as np
 from gxsim.errors import ScenarioError
 from gxsim.load.documents import STDIN, read
 from gxsim.load.manifests import load_cluster
-from gxsim.load.scenario import API_VERSION, Case, load, scenario_names
+from gxsim.load.scenario import API_VERSION, Case, load, scenario_names, with_scheduler
 from gxsim.model.model import Model
 from gxsim.model.scenario import Scenario
 from gxsim.observe.nodes import capacity, owner_name
 from gxsim.observe.table import Table
 from gxsim.plan.node_shape import EXAMPLE, nodes_of_shapes
+from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState
 from gxsim.study.simulate import started
@@ -79,27 +80,41 @@ class Placed:
         return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
-def place(paths: Sequence[str | Path], shapes: Sequence[str] = ()) -> Placed:
+def place(
+    paths: Sequence[str | Path],
+    shapes: Sequence[str] = (),
+    *,
+    scheduler: str | Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    seed: int | None = None,
+) -> Placed:
     """Place every pod of *paths* on the nodes found there and on those that *shapes* add.
 
     *paths* are manifests (files, folders, ``-``), or one scenario (a file or a bundled name), which starts as it says.
-    Raises ScenarioError.
+    *scheduler* is a KubeSchedulerConfiguration file; *variables* replace ``${NAME}`` in manifests. Ties go to the first
+    node by name, or with *seed* to a random one as in the real scheduler. Raises ScenarioError.
     """
-    case = case_of(paths, shapes)
+    case = case_of(paths, shapes, variables)
+    if scheduler is not None:
+        profile, cluster = with_scheduler(scheduler, case.cluster)
+        case = replace(case, profile=profile, cluster=cluster)
     if not case.cluster.nodes:
         where = " ".join(str(path) for path in paths)
         raise ScenarioError(where, f"the input has no node; add some, for example --node-shape {EXAMPLE}")
-    state, framework = started(case, case.placement)
+    ties = None if seed is None else Streams(seed).take("scheduler/ties")
+    state, framework = started(case, case.placement, ties)
     return Placed(case=case, state=state, framework=framework)
 
 
-def case_of(paths: Sequence[str | Path], shapes: Sequence[str] = ()) -> Case:
+def case_of(
+    paths: Sequence[str | Path], shapes: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> Case:
     """The scenario that *paths* name, or a case without faults around their manifests; with the nodes of *shapes*."""
     if len(paths) == 1 and _is_scenario(paths[0]):
         case = load(paths[0])
     else:
         digests: dict[str, str] = {}
-        cluster = load_cluster(paths, digests)
+        cluster = load_cluster(paths, digests, variables)
         scenario = Scenario(name="manifests", manifests=tuple(str(path) for path in paths))
         case = Case(scenario=scenario, cluster=cluster, model=Model(), digests=digests)
     nodes = (*case.cluster.nodes, *nodes_of_shapes(shapes))

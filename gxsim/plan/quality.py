@@ -80,7 +80,9 @@ def quality(placed: Placed, typical: OnePod | None = None, *, most_losses: int =
 
 def quorum_tolerance(state: ClusterState, model: Model) -> Mapping[str, int]:
     """By consensus group: nodes that may be lost, whichever they are; −1 without quorum now."""
-    return {group.name: tolerance for group in model.consensus_groups if (tolerance := _tolerance(state, group)) is not None}
+    return {
+        group.name: tolerance for group in model.consensus_groups if (tolerance := _tolerance(state, group)) is not None
+    }
 
 
 def _tolerance(state: ClusterState, group: ConsensusGroup) -> int | None:

@@ -1,8 +1,8 @@
 """How often an increment fits into one state of a cluster, and what stops the next one."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +13,55 @@ from gxsim.plan.countings import Counting, Recount, free
 from gxsim.plan.increments import Increment
 from gxsim.scheduler import DEFAULT_PROFILE, Decision, Framework, Profile
 from gxsim.scheduler.plugins.priority_sort import sorted_queue
-from gxsim.state import ClusterState
+from gxsim.state import PODS, ClusterState
 
 RESOURCES_FIT = "NodeResourcesFit"
 MOST = 10_000
 PLAIN_VOLUMES = frozenset({"emptyDir", "configMap", "secret", "downwardAPI", "projected", "hostPath"})
+Reasons = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """``fits`` whole copies; ``by_node`` (nodes,) pods that went to each node.
 
-    ``refusals`` are the reasons of each node against the next copy, ``quota`` is the refusal where admission stopped
-    it. ``limited`` says that only the bound on the search did.
+    ``codes`` (nodes,) point into ``reasons``, those of each node against the next copy; −1 where there is nothing to
+    tell. ``quota`` is the refusal where admission stopped it. ``limited`` says that only the bound on the search did.
     """
 
     fits: int
     by_node: NDArray[np.int64]
-    refusals: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    codes: NDArray[np.int64]
+    reasons: tuple[Reasons, ...] = ()
     quota: str = ""
     limited: bool = False
+
+    def against(self, node: int) -> Reasons:
+        """Why *node* does not take the next copy; empty where it was not asked."""
+        return self.reasons[self.codes[node]] if self.codes[node] >= 0 else ()
 
     @property
     def binds(self) -> str:
         """What binds first, in the scheduler's words with the number of nodes, most nodes first."""
         if self.quota or self.limited:
             return self.quota or "the limit of the search"
-        reasons = Counter(reason for refused in self.refusals.values() for reason in refused)
-        ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-        return ", ".join(f"{count} {reason}" for reason, count in ordered)
+        told: Counter[str] = Counter()
+        for code, count in enumerate(np.bincount(self.codes[self.codes >= 0], minlength=len(self.reasons)).tolist()):
+            told.update(dict.fromkeys(self.reasons[code], count))
+        ordered = sorted(told.items(), key=lambda item: (-item[1], item[0]))
+        return ", ".join(f"{count} {reason}" for reason, count in ordered if count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Where a plain pod may go, were it for its rules alone: ``codes`` (nodes,) is −1 there, else of ``reasons``.
+
+    ``fixed`` rules depend on nothing but the nodes: they hold in every state of the same cluster.
+    """
+
+    codes: NDArray[np.int64]
+    reasons: tuple[Reasons, ...]
+    fixed: bool
 
 
 def room(
@@ -53,15 +73,19 @@ def room(
     most: int = MOST,
     lost: Collection[int] = (),
     quotas: bool = True,
+    rules: Rules | None = None,
 ) -> Room:
     """How often *increment* fits into *state*, which stays as it is; at most *most* times unless it is one plain pod.
 
     Plain pods, whose copies do not see each other, are counted node by node; others are placed one after the other.
-    Reasons against *lost* nodes are not told. Quotas hold in a real counting only, and not without *quotas*.
+    Nothing goes to *lost* nodes. Quotas hold in a real counting only, and not without *quotas*. *rules* are those of a
+    plain pod where they are known.
     """
-    if increment.single is not None and is_plain(increment.single, profile):
-        return _counted(state, increment.single, increment.name, counting, profile, lost, quotas=quotas)
-    return _placed(state, increment, counting, replace(profile, preemption=False), most, lost, quotas=quotas)
+    single = increment.single
+    if single is None or not is_plain(single, profile):
+        return _placed(state, increment, counting, replace(profile, preemption=False), most, lost, quotas=quotas)
+    found = _counted(state, single, increment.name, counting, rules or rules_of(state, single, profile), lost)
+    return _within_quota(state, single, found) if counting.real and quotas else found
 
 
 def is_plain(template: PodTemplate, profile: Profile = DEFAULT_PROFILE) -> bool:
@@ -81,34 +105,51 @@ def is_plain(template: PodTemplate, profile: Profile = DEFAULT_PROFILE) -> bool:
 # ---- plain pods, node by node ---------------------------------------------------------------------------------------
 
 
+def rules_of(state: ClusterState, template: PodTemplate, profile: Profile = DEFAULT_PROFILE) -> Rules:
+    """What the scheduler says to a plain pod of each node, resources left aside."""
+    trial = state.copy()
+    filters = tuple(name for name in profile.filters if name != RESOURCES_FIT)
+    pod = trial.create("one-more", template)
+    diagnosis = Framework(trial, replace(profile, filters=filters, preemption=False)).explain(pod).diagnosis
+    if diagnosis.pod is not None:
+        return Rules(codes=np.zeros(len(state.nodes), np.int64), reasons=(diagnosis.pod.reasons,), fixed=False)
+    return Rules(
+        codes=np.where(diagnosis.codes > 0, diagnosis.codes - 1, -1),
+        reasons=tuple(refusal.reasons for refusal in diagnosis.refusals),
+        fixed=not any(other.pod_anti_affinity.required for other in state.templates),
+    )
+
+
 def _counted(
     state: ClusterState,
     template: PodTemplate,
     name: str,
     counting: Counting,
-    profile: Profile,
+    rules: Rules,
     lost: Collection[int],
-    *,
-    quotas: bool,
 ) -> Room:
-    trial = state.copy()
-    rules = replace(profile, filters=tuple(f for f in profile.filters if f != RESOURCES_FIT), preemption=False)
-    pod = trial.create(name, template)
-    answer = Framework(trial, rules).explain(pod)
-    amounts = dict(counting.amounts(trial, template, name))
-    wanted = trial.vector(amounts)
-    wanted[trial.resource_index["pods"]] = 1
+    amounts = counting.amounts(state, template, name)
+    wanted = state.vector(amounts)
+    wanted[PODS] = 1
     asked = np.flatnonzero(wanted > 0)
     times = np.maximum(free(state, counting)[:, asked] // wanted[asked], 0)
-    unknown = [r for r, amount in amounts.items() if amount and r not in trial.resource_index]
-    by_node = np.where(answer.feasible & (not unknown), times.min(axis=1), 0)
-    refusals = {}
-    for node in (n for n in np.flatnonzero(state.node_exists).tolist() if n not in lost):
-        refusal = answer.diagnosis.refusal(node)
-        short = [trial.resources[r] for k, r in enumerate(asked) if times[node, k] == by_node[node]]
-        refusals[node] = refusal.reasons if refusal is not None else tuple(_lack(r) for r in (*unknown, *short))
-    found = Room(fits=int(by_node.sum()), by_node=by_node, refusals=refusals)
-    return _within_quota(state, template, found) if counting.real and quotas else found
+    there = state.node_exists.copy()
+    there[list(lost)] = False
+    unknown = [name for name, amount in amounts.items() if amount and name not in state.resource_index]
+    fewest = times.min(axis=1) if not unknown else np.zeros(len(there), np.int64)
+    by_node = np.where(there & (rules.codes < 0), fewest, 0)
+    short = (times == fewest[:, None]).astype(np.int64) @ (1 << np.arange(len(asked)))
+    patterns, codes = np.unique(short, return_inverse=True)
+    lacks = tuple(
+        tuple(_lack(r) for r in (*unknown, *(state.resources[r] for k, r in enumerate(asked) if pattern >> k & 1)))
+        for pattern in patterns.tolist()
+    )
+    return Room(
+        fits=int(by_node.sum()),
+        by_node=by_node,
+        codes=np.where(there, np.where(rules.codes >= 0, rules.codes, codes + len(rules.reasons)), -1),
+        reasons=(*rules.reasons, *lacks),
+    )
 
 
 def _lack(resource: str) -> str:
@@ -125,7 +166,7 @@ def _within_quota(state: ClusterState, template: PodTemplate, found: Room) -> Ro
         try:
             admission.create_pod(trial, f"copy-{number}", template, now=0.0)
         except Refused as refusal:
-            cut = np.minimum(found.by_node, np.maximum(number - np.cumsum(found.by_node) + found.by_node, 0))
+            cut = np.clip(number - np.cumsum(found.by_node) + found.by_node, 0, found.by_node)
             return replace(found, fits=number, by_node=cut, quota=_quota(refusal))
     return found
 
@@ -153,26 +194,34 @@ def _placed(
     framework, admission = Framework(trial, profile), Admission(trial)
     if not (quotas and counting.real):
         admission.quotas.clear()  # quotas count requests and limits as they are written
-    by_node = np.zeros(len(trial.nodes), np.int64)
+    by_node, nothing = np.zeros(len(trial.nodes), np.int64), np.full(len(trial.nodes), -1)
     for number in range(1, most + 1):
         try:
             rows = increment.create(trial, admission, number, recount)
         except Refused as refusal:
-            return Room(fits=number - 1, by_node=by_node, quota=_quota(refusal))
+            return Room(fits=number - 1, by_node=by_node, codes=nothing, quota=_quota(refusal))
         landed = []
         for pod in sorted_queue(trial, rows):
             decision = framework.decide(pod)
-            if not decision.scheduled:
-                return Room(fits=number - 1, by_node=by_node, refusals=_refusals(decision, lost))
+            if not decision.scheduled or decision.node in lost:  # what tolerates everything goes to a dead node, too
+                reasons, codes = _against(decision, nothing, lost)
+                return Room(fits=number - 1, by_node=by_node, codes=codes, reasons=reasons)
             framework.bind(pod, decision.node)
             landed.append(decision.node)
         np.add.at(by_node, landed, 1)
-    return Room(fits=most, by_node=by_node, limited=True)
+    return Room(fits=most, by_node=by_node, codes=nothing, limited=True)
 
 
-def _refusals(decision: Decision, lost: Collection[int]) -> Mapping[int, tuple[str, ...]]:
-    diagnosis = decision.diagnosis
+def _against(
+    decision: Decision, nothing: NDArray[np.int64], lost: Collection[int]
+) -> tuple[tuple[Reasons, ...], NDArray[np.int64]]:
+    """The reasons against the pod, and (nodes,) which of them each node has; −1 for *lost* ones."""
+    diagnosis, codes = decision.diagnosis, nothing.copy()
     if diagnosis is None:
-        return {}
-    found = {node: diagnosis.refusal(node) for node in np.flatnonzero(diagnosis.codes >= 0).tolist()}
-    return {node: refusal.reasons for node, refusal in found.items() if refusal is not None and node not in lost}
+        return (), codes
+    numbers: dict[Reasons, int] = {}
+    for node in np.flatnonzero(diagnosis.codes >= 0).tolist():
+        refusal = diagnosis.refusal(node)
+        if refusal is not None and node not in lost:
+            codes[node] = numbers.setdefault(refusal.reasons, len(numbers))
+    return tuple(numbers), codes

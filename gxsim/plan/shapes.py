@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from gxsim.controllers.admission import Admission, Refused
-from gxsim.controllers.daemon_set import NodeTemplates, wants
+from gxsim.controllers.daemon_set import NodeTemplates, daemon_tolerations, wants
 from gxsim.model.node import Node
 from gxsim.observe.table import Table
 from gxsim.plan.countings import REQUESTS, Recount, emptied, populate
@@ -34,7 +34,9 @@ def shape_table(
         fits = room(larger, increment, REQUESTS, profile=profile, quotas=quotas).fits
         amounts = larger.allocatable[-1]
         rows.append((like, *(int(amounts[r]) for r in (CPU, MEMORY, STORAGE, PODS)), fits - now.fits))
-    about = "Copies that fit more with one further node, by its shape; the first row is the smallest that one copy needs"
+    about = (
+        "Copies that fit more with one further node, by its shape; the first row is the smallest that one copy needs"
+    )
     return Table.of("shapes", about, COLUMNS, rows)
 
 
@@ -44,8 +46,10 @@ def with_node(state: ClusterState, node: Node, *, profile: Profile = DEFAULT_PRO
     populate(larger, state, lambda template, workload: template)
     new, daemons, rows = len(state.nodes), NodeTemplates(), []
     for owner, held in enumerate(larger.owners):
-        if held.kind == "DaemonSet" and wants(larger, owner, new)[0]:
-            rows.append(larger.create(f"{held.name}-{node.name}", daemons.of(larger, owner, new), owner=owner, ordinal=new))
+        if held.kind == "DaemonSet" and wants(larger, owner, new, daemon_tolerations(held.template))[0]:
+            rows.append(
+                larger.create(f"{held.name}-{node.name}", daemons.of(larger, owner, new), owner=owner, ordinal=new)
+            )
     place(larger, rows, profile=profile)
     return larger
 

@@ -16,7 +16,8 @@ from gxsim.scheduler import DEFAULT_PROFILE, Profile, place
 from gxsim.state import CPU, MEMORY, NO_OWNER, PODS, ClusterState
 
 SITUATIONS = ("now", "peak", "n-1", "n-2")
-MOST_LOSSES = 64  # of the many ways to lose nodes, those looked at when there are more
+MOST_LOSSES, LEAST_LOSSES = 64, 16  # of the many ways to lose nodes, those looked at when there are more
+POD_COPIES = 1_500_000  # pods copied for them all: each loss is tried out on a state of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ def situations(state: ClusterState, profile: Profile = DEFAULT_PROFILE) -> Itera
     top, refused = peak(state, profile)
     yield Situation(name="peak", state=top, pending=refused)
     for size in (1, 2):
-        for nodes in losses(state, size):
+        most = min(MOST_LOSSES, max(LEAST_LOSSES, POD_COPIES // max(1, len(state.pod_names))))
+        for nodes in losses(state, size, most):
             loss = lose(state, nodes, profile)
             yield Situation(name=f"n-{size}", state=loss.state, lost=nodes, pending=len(loss.pending))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gxsim.load.scenario import Case
 from gxsim.model.fault import Fault, FaultSelector
 from gxsim.observe.headroom import may_move
 from gxsim.observe.table import Table
+from gxsim.plan.place import case_of
 from gxsim.plan.situations import MOST_LOSSES, losses
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, ClusterState
 from gxsim.study.result import Result
@@ -52,7 +54,7 @@ class Survival:
 
 
 def survive(
-    case: Case,
+    case: Case | str | Path,
     *,
     sizes: Sequence[int] = (1, 2),
     label: str = "",
@@ -61,11 +63,12 @@ def survive(
     most: int = MOST_LOSSES,
     jobs: int = 0,
 ) -> Survival:
-    """Lose nodes at 60 s, for *duration_s* or for ever, and look at what is left at *horizon_s*.
+    """Lose nodes of *case* (or of the scenario or manifests at this path) at 60 s, for *duration_s* or for ever, and look at what is left at *horizon_s*.
 
     Faults of *case* itself are left out. Regions are the values of the node label *label*, else of the model's. Of too
     many losses those that cost most are run. *jobs* workers, 0: as many as pay.
     """
+    case = case if isinstance(case, Case) else case_of([case])
     state, _ = started(case, case.placement)
     sets: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for size in sizes:
@@ -80,9 +83,9 @@ def survive(
         delayed(_row)(case, kind, name, nodes, horizon_s, duration_s) for kind, name, nodes in runs
     )
     about = (
-        "What is left at the end after each loss: consensus groups without a majority, Services that never answer again "
-        "or did not for a while; pods short of what is wanted (DaemonSets left out), of them Pending for want of room and "
-        "waiting for a volume of a lost node; and the largest shares of any node that is left"
+        "What is left at the end after each loss: consensus groups without a majority, Services that never answer "
+        "again or did not for a while; pods fewer than at the start (DaemonSets left out), of them Pending for want of "
+        "room and waiting for a volume of a lost node; and the largest shares of any node that is left"
     )
     possible = {f"{size} node{'s' if size > 1 else ''}": _ways(len(state.nodes), size) for size in sizes}
     return Survival(
@@ -113,7 +116,9 @@ def _row(
     return (kind, name, *_left(result, nodes, horizon_s))
 
 
-def lost_case(case: Case, nodes: Sequence[str], *, horizon_s: float = HORIZON_S, duration_s: float | None = None) -> Case:
+def lost_case(
+    case: Case, nodes: Sequence[str], *, horizon_s: float = HORIZON_S, duration_s: float | None = None
+) -> Case:
     """*case* with nothing else wrong than the loss of *nodes* at 60 s."""
     fault = Fault(
         name="loss",
@@ -144,7 +149,11 @@ def _left(result: Result, nodes: Sequence[str], horizon_s: float) -> tuple[Any, 
         len(lost),
         len(outages),
         max(outages.values(), default=0.0),
-        sum(max(0, row["wanted"] - row["answering_end"]) for row in tables["workloads"].rows() if _is_kept_up(row)),
+        sum(
+            max(0, row["answering_start"] - row["answering_end"])
+            for row in tables["workloads"].rows()
+            if _is_kept_up(row)
+        ),
         *_left_over(result.state, nodes),
         *shares,
     )

@@ -1,4 +1,4 @@
-"""What a user asks room for, as an increment: a manifest, a workload of the cluster, a folder, or nothing in particular."""
+"""What a user asks room for, as an increment: a manifest, a workload, a tenant, or nothing in particular."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from gxsim.load.documents import read
 from gxsim.load.fields import unknown_name
 from gxsim.load.manifests import load_cluster
 from gxsim.load.pods import pod_template
+from gxsim.load.scenario import bundled
 from gxsim.model.pod import Container, PodTemplate
 from gxsim.plan.increments import Increment, OnePod, OneReplica, Tenant
 from gxsim.state import CPU, MEMORY, NO_OWNER, ClusterState
@@ -103,9 +104,15 @@ def find_workload(state: ClusterState, name: str) -> int:
     raise ScenarioError(name, f"there is no such workload; {unknown_name(name, known)}")
 
 
+def _found(path: str | Path) -> str | Path:
+    """*path*, or the bundled file or folder of this name."""
+    inside = bundled() / path
+    return inside if not Path(path).exists() and inside.exists() else path
+
+
 def tenant_of(paths: Sequence[str | Path], state: ClusterState, *, quotas: bool = True) -> Tenant:
     """The manifests at *paths* as a tenant: workloads, bare pods, namespaces and quotas; raises ScenarioError."""
-    cluster = load_cluster(paths)
+    cluster = load_cluster([_found(path) for path in paths])
     if not cluster.workloads and not cluster.pods:
         raise ScenarioError(" ".join(map(str, paths)), "holds no workload and no pod")
     spaces = sorted({w.namespace for w in cluster.workloads} | {p.template.namespace for p in cluster.pods})

@@ -1,11 +1,13 @@
 """Headroom as grids for people."""
 
+import re
 from typing import Any
 
 from gxsim.plan.headroom import Headroom
 from gxsim.report.grid import Cell, Column, Grid, row
 from gxsim.units import human_bytes, human_cpu
 
+_QUOTA = re.compile(r"exceeded quota: (?P<quota>\S+), requested: (?P<asked>\S+), used:")
 SITUATIONS = {"now": "Now", "peak": "At peak", "n-1": "Without any one node", "n-2": "Without any two"}
 COUNTINGS = {"requests": "Requests", "limits": "Limits", "usage": "Usage", "volumes": "Disk, pods"}
 
@@ -24,7 +26,7 @@ def _fits(found: Headroom) -> Grid:
             continue
         real = here["requests"]
         cells = [_count(here[name]) for name in COUNTINGS]
-        rows.append(row(title, *cells, real["worst_loss"] or "–", real["binds"] or "–"))
+        rows.append(row(title, *cells, real["worst_loss"] or "–", _binds(real["binds"])))
     asked = {one["situation"]: (one["losses_asked"], one["losses"]) for one in told}
     some = [f"{a} of {n} losses, the dearest" for a, n in asked.values() if a < n]
     pending = max((one["pending"] for one in told if one["situation"] == "peak"), default=0)
@@ -39,6 +41,15 @@ def _fits(found: Headroom) -> Grid:
     )
     title = f"Headroom for {found.name}"
     return Grid(name="headroom", title=title, note=note, columns=columns, rows=tuple(rows))
+
+
+def _binds(text: str) -> str:
+    """What binds, a quota by its name and the resources it has no more of."""
+    found = _QUOTA.match(text)
+    if found is None:
+        return text or "–"
+    resources = [part.partition("=")[0] for part in found["asked"].split(",")]
+    return f"quota {found['quota']}: {', '.join(resources)}"
 
 
 def _count(one: dict[str, Any]) -> Cell:

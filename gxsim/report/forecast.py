@@ -19,6 +19,7 @@ from gxsim.storage.statements import Finding
 from gxsim.units import human_duration
 
 YEAR_DAYS, MONTH_DAYS = 365.25, 365.25 / 12
+SUMS = ("node", "cluster", "away")  # kinds of rows that add up others
 SOON_DAYS, YEAR_AHEAD_DAYS = 90.0, 365.0
 VERDICT_TONES: dict[str, Tone] = {"holds": "good", "contradicted": "bad", "depends": "warn"}
 
@@ -26,12 +27,12 @@ VERDICT_TONES: dict[str, Tone] = {"holds": "good", "contradicted": "bad", "depen
 def forecast_grids(made: Forecast, bought: Sequence[Purchase], start: date | None) -> list[Grid]:
     """The tables of a forecast: disks, volumes, what is full first and what has to be larger."""
     together = alike(made)
-    disks = [same for same in together if made.rows[same[0]].kind in ("node", "cluster")]
-    volumes = [same for same in together if made.rows[same[0]].kind not in ("node", "cluster")]
+    disks = [same for same in together if made.rows[same[0]].kind in SUMS]
+    volumes = [same for same in together if made.rows[same[0]].kind not in SUMS]
     volumes.sort(key=lambda same: _soonest(made, same[0]))
     years = f"{made.horizon_days / YEAR_DAYS:.3g} years, {made.paths} paths"
     return [
-        _levels(made, disks, start, "disks", f"Disks over {years}", "Every volume of a node lies on its one disk."),
+        _levels(made, disks, start, "disks", f"Disks over {years}", _first_full(made, start)),
         _levels(
             made,
             volumes,
@@ -44,11 +45,21 @@ def forecast_grids(made: Forecast, bought: Sequence[Purchase], start: date | Non
     ]
 
 
+def _first_full(made: Forecast, start: date | None) -> str:
+    """What fills up first by P50, a disk and a claim."""
+    told = []
+    for kinds, noun in ((("node",), "disk"), (("volume", "copies"), "claim")):
+        first = next((i for i in made.first_full() if made.rows[i].kind in kinds), None)
+        if first is not None:
+            told.append(f"the {noun} of {made.rows[first].name} ({moment(made.dates[1, first, 1], start)})")
+    return f"Full first: {' and '.join(told)}." if told else "Nothing is full by then in half of the paths."
+
+
 def alike(made: Forecast) -> list[list[int]]:
     """Rows of the forecast, those together that have the same size and levels; nodes are always apart."""
     found: dict[tuple[object, ...], list[int]] = {}
     for i, one in enumerate(made.rows):
-        apart = i if one.kind in ("node", "cluster") else -1
+        apart = i if one.kind in SUMS else -1
         found.setdefault((apart, one.kind, one.size_bytes, made.levels_bytes[i].tobytes()), []).append(i)
     return list(found.values())
 
@@ -202,7 +213,7 @@ def _levels(made: Forecast, which: Sequence[list[int]], start: date | None, name
         rows.append(
             row(
                 one.name + (f" and {len(others)} alike" if others else ""),
-                decimal(one.size_bytes),
+                decimal(one.size_bytes) if np.isfinite(one.size_bytes) else "–",
                 decimal(levels[0, 1]),
                 span(*_ordered(growth[i])),
                 span(levels[-1, 0], levels[-1, 2]),

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gxsim.observe.table import Table
-from gxsim.plan.bench import Finding, Measured, failed
+from gxsim.plan.bench import Finding, Measured, Verdict, failed
 from gxsim.plan.quality import FIGURES
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted
@@ -13,6 +13,7 @@ from gxsim.report.words import counted
 TONES: dict[str, Tone] = {"worse": "bad", "gone": "bad", "better": "good", "changed": "warn", "new": "quiet"}
 TITLES = {figure: title for figure, (_, title) in FIGURES.items()}
 TITLES |= {"moved": "pods moved", "speed": "time, in calibration loops", "case": "the case itself"}
+VERDICTS: tuple[Verdict, ...] = ("worse", "gone", "changed", "better", "same", "new")
 SHOWN = ("pods", "pending", "headroom", "headroom_n1", "pending_n1", "pending_n2", "imbalance_percent")
 
 
@@ -25,7 +26,7 @@ def gate_grids(measured: Sequence[Measured], findings: Sequence[Finding] | None)
 def summary(findings: Sequence[Finding]) -> str:
     """One line: whether the gate is open, and how many figures are what."""
     told = Counter(finding.verdict for finding in findings)
-    listed = ", ".join(f"{told[verdict]} {verdict}" for verdict in ("worse", "gone", "changed", "better", "same", "new") if told[verdict])
+    listed = ", ".join(f"{told[verdict]} {verdict}" for verdict in VERDICTS if told[verdict])
     return f"{'FAILED' if failed(findings) else 'passed'}: {listed}."
 
 
@@ -37,7 +38,7 @@ def _changes(findings: Sequence[Finding]) -> Grid:
             TITLES.get(finding.figure, finding.figure),
             _number(finding.before),
             _number(finding.now),
-            _number(finding.now - finding.before, signed=True) if None not in (finding.now, finding.before) else "–",
+            _by(finding),
             Cell(finding.verdict, TONES.get(finding.verdict, "")),
             finding.detail,
         )
@@ -49,10 +50,14 @@ def _changes(findings: Sequence[Finding]) -> Grid:
     return Grid(name="gate", title=title, note=summary(findings), columns=columns, rows=rows)
 
 
+def _by(finding: Finding) -> str:
+    if finding.before is None or finding.now is None:
+        return "–"
+    return _number(finding.now - finding.before, signed=True)
+
+
 def _figures(measured: Sequence[Measured]) -> Grid:
-    rows = tuple(
-        row(one.name, *(_number(one.figures[name]) for name in SHOWN), _number(one.speed)) for one in measured
-    )
+    rows = tuple(row(one.name, *(_number(one.figures[name]) for name in SHOWN), _number(one.speed)) for one in measured)
     titles = ("Pods", "Pending", "Headroom", "N−1", "Pending N−1", "N−2", "Imbalance", "Time")
     wide = ("Pending N−1", "N−2", "Imbalance")
     columns = (Column("Case"), *(Column(title, True, 120 if title in wide else 0) for title in titles))

@@ -49,17 +49,33 @@ def _of(amount: int, offered: int, human: Any) -> str:
 
 
 def explained_grid(explained: Explained) -> Grid:
-    """Nodes with their scores, or with the plugin that refuses."""
+    """Nodes with the scores their total adds up from, best first, or with the plugin that refuses."""
     plugins = list(explained.table.columns)[5:]
+    nodes = sorted(explained.table.rows(), key=lambda one: (not one["fits"], -(one["total"] or 0)))
     rows = []
-    for one in explained.table.rows():
-        verdict = Cell(f"{one['reasons']} ({one['plugin']})", "bad") if not one["fits"] else Cell("fits", "good")
-        scores = ["–" if one[name] is None else str(one[name]) for name in ("total", *plugins)]
-        rows.append(row(one["node"], verdict, *scores))
-    columns = (Column("Node"), Column("Answer"), Column("Total", True), *(Column(p, True, 110) for p in plugins))
+    for one in nodes:
+        refusal = Cell(f"{one['reasons']} ({one['plugin']})", "bad")
+        scores = ", ".join(f"{name} {one[name]}" for name in plugins if one[name] is not None)
+        rows.append(row(one["node"], str(one["total"]) if one["fits"] else "–", scores if one["fits"] else refusal))
+    columns = (Column("Node"), Column("Total", True), Column("Scores by plugin, or refusal"))
     there = f"It lies on {explained.lies_on}." if explained.lies_on else "It is Pending."
     now = f"The scheduler would choose {explained.chosen} now." if explained.chosen else explained.message
-    return Grid(name="explain", title=explained.pod, note=f"{there} {now}", columns=columns, rows=tuple(rows))
+    note = " ".join(part for part in (there, now, _lead(nodes, plugins)) if part)
+    return Grid(name="explain", title=explained.pod, note=note, columns=columns, rows=tuple(rows))
+
+
+def _lead(nodes: list[dict[str, Any]], plugins: list[str]) -> str:
+    """Why the best node is ahead of the next, by plugin."""
+    fitting = [one for one in nodes if one["fits"]]
+    if len(fitting) < 2:
+        return ""
+    best, following = fitting[:2]
+    if best["total"] == following["total"]:
+        equal = sum(one["total"] == best["total"] for one in fitting)
+        return f"{equal} nodes are equally good; the first by name is shown, the real scheduler takes any of them."
+    ahead = {name: (best[name] or 0) - (following[name] or 0) for name in plugins}
+    reasons = ", ".join(f"{name} {gain:+d}" for name, gain in ahead.items() if gain)
+    return f"{best['node']} is {best['total'] - following['total']} ahead of {following['node']}: {reasons}."
 
 
 def difference_grids(difference: Difference) -> list[Grid]:

@@ -56,6 +56,7 @@ class Framework:
         self._label_revision = self.state.label_revision
         self._nodes = NodeTable(self.state)
         self._ledger = Ledger(self.state)
+        self._long = 4 * len(self._ledger) + 1000
         self._plugins = Plugins(self._nodes, self._ledger, self.profile)
         self._preemption = DefaultPreemption(self.state, self._trial)
 
@@ -212,7 +213,8 @@ class Framework:
     def _notice_changes(self) -> None:
         """Drop what node or volume changes made stale, and read the journal."""
         state = self.state
-        if state.label_revision != self._label_revision:
+        grown = state.node_revision != self._node_revision and len(self._ledger) > self._long
+        if state.label_revision != self._label_revision or grown:  # a long history is dropped with the counts
             self._read_labels()
         if state.node_revision != self._node_revision:
             self._node_revision = state.node_revision

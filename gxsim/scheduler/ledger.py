@@ -1,4 +1,4 @@
-"""The journal of bindings read once, and counts over the pods on nodes that follow it.
+"""The pods on nodes and the journal of bindings from then on, and counts that follow it.
 
 What plugins count depends on a pod's labels, affinity terms, ports and volumes only. Templates that agree in these
 share a *signature*, so that thousands of templates that differ in size are counted as one.
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.pod import PodAffinity, PodTemplate
-from gxsim.state import ClusterState
+from gxsim.state import PENDING, PHASE_RUNNING, ClusterState
 
 _INDIFFERENT = PodAffinity()
 
@@ -26,14 +26,13 @@ class Addend(NamedTuple):
 
 
 class Ledger:
-    """The journal as columns: which signature came to (+1) or left (−1) which node.
+    """The journal as columns: which signature came to (+1) or left (−1) which node; it begins with what is there.
 
     ``present`` follows the pod's stay on the node, ``staying`` ends already when its deletion begins.
     """
 
     def __init__(self, state: ClusterState):
         self._state = state
-        self._read = 0
         self._leaving: set[int] = set()
         self._numbers: dict[Hashable, int] = {}
         self._of_template: list[int] = []
@@ -44,6 +43,11 @@ class Ledger:
         self.node = array("q")
         self.present = array("b")
         self.staying = array("b")
+        self._read = len(state.journal)
+        for pod in np.flatnonzero((state.pod_node != PENDING) & state.pod_exists & (state.pod_phase <= PHASE_RUNNING)):
+            if state.pod_terminating[pod]:
+                self._leaving.add(int(pod))
+            self._enter(int(pod), int(state.pod_node[pod]), 1, int(not state.pod_terminating[pod]))
 
     def __len__(self) -> int:
         return len(self.node)
@@ -74,11 +78,14 @@ class Ledger:
             elif pod in self._leaving:
                 self._leaving.discard(pod)
                 staying = 0
-            self.signature.append(self.signature_of(self._state.pod_template[pod]))
-            self.node.append(node)
-            self.present.append(sign)
-            self.staying.append(staying)
+            self._enter(pod, node, sign, staying)
         self._read = len(journal)
+
+    def _enter(self, pod: int, node: int, present: int, staying: int) -> None:
+        self.signature.append(self.signature_of(int(self._state.pod_template[pod])))
+        self.node.append(node)
+        self.present.append(present)
+        self.staying.append(staying)
 
 
 class Tally:

@@ -92,6 +92,7 @@ class ClusterState:
         self.journal: list[Binding] = []
         self.touched: list[int] = []  # rows of pods and
         self.revised: list[int] = []  # of owners as verbs changed them, for those who follow along
+        self.published: list[int] = []  # rows of pods whose endpoint changed
         self.events: list[Event] = []
 
     def vector(self, amounts: Mapping[str, int]) -> NDArray[np.int64]:
@@ -188,6 +189,7 @@ class ClusterState:
     def publish(self, pod: int, endpoint: int) -> None:
         """Set what the EndpointSlices say of *pod*: one of ``ENDPOINTS``."""
         self.pod_endpoint[pod] = endpoint
+        self.published.append(pod)
 
     def mark_pod_ready(self, pod: int, now: float) -> None:
         """Set the pod's Ready condition."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import ScenarioError
-from gxsim.kernels.growth import accumulated, copied, copy_weights, oldest_kept
+from gxsim.kernels.growth import accumulated, copied, oldest_kept
 from gxsim.model.model import Model, Monitoring
 from gxsim.model.storage import Backup, Growth, SampleStore, Series
 from gxsim.rng import Streams
@@ -22,10 +22,13 @@ MONTH_DAYS = 365.25 / 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Something with a size that data fills: a volume, the space of copies, a node's disk, or all disks together."""
+    """Something that data fills: a volume, space for copies, a node's disk, all disks; or copies away from all nodes.
+
+    What has no size of its own, such as the last, has an infinite one.
+    """
 
     name: str
-    kind: str  # volume | copies | node | cluster
+    kind: str  # volume | copies | node | cluster | away
     node: str
     workload: str
     size_bytes: float
@@ -49,9 +52,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """Copies of data that lie on its own node: a driver made of sources, each so many times."""
+    """Copies of data, on its own node or away from it: a driver made of sources, each so many times."""
 
     name: str
+    away: bool
     data: tuple[tuple[int, float], ...]
     every_days: float
     keep: int
@@ -69,8 +73,8 @@ class Plan:
 
     @property
     def lead_days(self) -> int:
-        """Days before day 0 of which the oldest copy on day 0 may be."""
-        return int(np.ceil(max((c.every_days * (c.keep + 1) for c in self.copies), default=0.0)))
+        """Days before day 0 that copies on the nodes reach back to; those elsewhere begin with these days."""
+        return int(np.ceil(max((c.every_days * (c.keep + 1) for c in self.copies if not c.away), default=0.0)))
 
     def levels(self, days: NDArray, paths: slice) -> NDArray:
         """(drivers, paths, days) the level of every driver on consecutive whole *days*."""
@@ -79,8 +83,8 @@ class Plan:
             drivers[number] = _level(source, days, paths)
         for number, copy in enumerate(self.copies, len(self.sources)):
             data = sum((drivers[source] * times for source, times in copy.data), np.zeros(drivers.shape[1:]))
-            weights = copy_weights(days, every=copy.every_days, keep=copy.keep)
-            drivers[number] = copied(data, weights) * copy.ratio[paths, None]
+            sizes = copied(data, days, every=copy.every_days, keep=copy.keep)
+            np.multiply(sizes, copy.ratio[paths, None], out=drivers[number])
         return drivers
 
 
@@ -145,8 +149,7 @@ def plan(state: ClusterState, model: Model, draws: Draws, *, from_traffic: bool 
                 builder.fill(("node", node), source, times)
     for place in range(len(builder.places)):
         for backup in backups_of(model, builder.places[place]):
-            if not backup.off_node:
-                builder.copy(place, backup)
+            builder.copy(place, backup)
     return builder.plan()
 
 
@@ -177,6 +180,9 @@ def series_of(state: ClusterState, series: Series) -> int:
     return series.targets
 
 
+AWAY = ("away", 0)  # the row of copies that lie elsewhere
+
+
 class _Builder:
     """Collects drivers and what they fill; places come first among the rows."""
 
@@ -187,6 +193,7 @@ class _Builder:
         self._sources: list[Source] = []
         self._copies: list[Copies] = []
         self._reserved: list[Row] = []
+        self._away: dict[str, tuple[Backup, dict[int, float]]] = {}  # what copies off the nodes hold, by their name
         self._filled: dict[tuple[str, int], dict[str, float]] = {}  # driver's key and times, by row
 
     def source(
@@ -204,19 +211,21 @@ class _Builder:
         """Take in a driver and return its key."""
         trend = np.expm1(np.log1p(self.draws.between(f"trend/{name}", per_month)) / MONTH_DAYS)
         amount = per_day if isinstance(per_day, np.ndarray) else self.draws.between(f"growth/{name}", per_day)
-        self._sources.append(
-            Source(
-                name=name,
-                per_day=amount,
-                trend=trend,
-                level=self.draws.between(f"level/{name}", level),
-                age_days=age_s / DAY_S,
-                retention_days=None if retention_s is None else retention_s / DAY_S,
-                purge_days=purge_s / DAY_S,
-                saved=saved,
-            )
+        source = Source(
+            name=name,
+            per_day=amount,
+            trend=trend,
+            level=self.draws.between(f"level/{name}", level),
+            age_days=age_s / DAY_S,
+            retention_days=None if retention_s is None else retention_s / DAY_S,
+            purge_days=purge_s / DAY_S,
+            saved=saved,
         )
-        return f"s{len(self._sources) - 1}"
+        known = next((i for i, one in enumerate(self._sources) if _same_source(one, source)), None)
+        if known is None:
+            known = len(self._sources)
+            self._sources.append(source)
+        return f"s{known}"
 
     def fill(self, row: tuple[str, int], driver: str, times: float = 1.0) -> None:
         of_row = self._filled.setdefault(row, {})
@@ -256,24 +265,19 @@ class _Builder:
                 self.fill(("place", number), key)
 
     def copy(self, number: int, backup: Backup) -> None:
-        """Take in the copies of a place that lie on its own node: in reserved space, or beside the data."""
+        """Take in the copies of a place: away from it, in reserved space on its node, or beside the data."""
         place = self.places[number]
         held = self._filled.get(("place", number), {})
-        data = tuple((int(key[1:]), times) for key, times in held.items() if key[0] == "s")
-        data = tuple((source, times) for source, times in data if self._sources[source].saved)
+        data = {int(key[1:]): times for key, times in held.items() if key[0] == "s"}
+        data = {source: times for source, times in data.items() if self._sources[source].saved}
         if not data:
             return
-        copies = Copies(
-            name=backup.name,
-            data=data,
-            every_days=backup.every_s / DAY_S,
-            keep=backup.keep,
-            ratio=self.draws.between(f"copy/{backup.name}", backup.size_ratio),
-        )
-        key = next((f"c{i}" for i, known in enumerate(self._copies) if _alike(known, copies)), "")
-        if not key:
-            self._copies.append(copies)
-            key = f"c{len(self._copies) - 1}"
+        if backup.off_node:
+            total = self._away.setdefault(backup.name, (backup, {}))[1]
+            for source, times in data.items():
+                total[source] = total.get(source, 0.0) + times
+            return
+        key = self._copied(backup, data)
         if backup.reserved_bytes is None:
             self.fill(("place", number), key)
             return
@@ -289,8 +293,28 @@ class _Builder:
             )
         )
 
+    def _copied(self, backup: Backup, data: Mapping[int, float]) -> str:
+        """The key of the driver that stands for copies of *data*."""
+        copies = Copies(
+            name=backup.name,
+            away=backup.off_node,
+            data=tuple(data.items()),
+            every_days=backup.every_s / DAY_S,
+            keep=backup.keep,
+            ratio=self.draws.between(f"copy/{backup.name}", backup.size_ratio),
+        )
+        known = next(
+            (i for i, one in enumerate(self._copies) if (one.name, one.data) == (copies.name, copies.data)), None
+        )
+        if known is None:
+            known = len(self._copies)
+            self._copies.append(copies)
+        return f"c{known}"
+
     def plan(self) -> Plan:
-        """Everything collected, with the sums over nodes and over the cluster."""
+        """Everything collected, with the sums over nodes, over the cluster, and of the copies away from both."""
+        for backup, data in self._away.values():
+            self.fill(AWAY, self._copied(backup, data))
         keys = [f"s{i}" for i in range(len(self._sources))] + [f"c{i}" for i in range(len(self._copies))]
         names = [source.name for source in self._sources] + [copy.name for copy in self._copies]
         rows, weights = self._leaves(keys)
@@ -302,12 +326,15 @@ class _Builder:
         for i, node in enumerate(self.state.nodes):
             rows.append(_sum_row(node.name, "node", float(disks[i])))
         rows.append(_sum_row("cluster", "cluster", float(disks.sum())))
-        table = np.array([*weights, *on_nodes, on_nodes.sum(axis=0)])
+        table = [*weights, *on_nodes, on_nodes.sum(axis=0)]
+        if AWAY in self._filled:
+            rows.append(_sum_row("copies away from the nodes", "away", np.inf))
+            table.append(self._weights(AWAY, keys))
         return Plan(
             rows=tuple(_holding(row, names, filled) for row, filled in zip(rows, table, strict=True)),
             sources=tuple(self._sources),
             copies=tuple(self._copies),
-            weights=table,
+            weights=np.array(table),
         )
 
     def _leaves(self, keys: list[str]) -> tuple[list[Row], list[NDArray]]:
@@ -341,9 +368,13 @@ def _grows(growth: Growth, place: Place) -> bool:
     )
 
 
-def _alike(one: Copies, other: Copies) -> bool:
-    """Whether two entries are copies of the same data, so that one driver stands for both."""
-    return (one.name, one.data, one.every_days, one.keep) == (other.name, other.data, other.every_days, other.keep)
+def _same_source(one: Source, other: Source) -> bool:
+    """Whether two entries grow alike in every path, so that one driver stands for both."""
+    drawn = ("per_day", "trend", "level")
+    plain = ("name", "age_days", "retention_days", "purge_days", "saved")
+    return all(getattr(one, name) == getattr(other, name) for name in plain) and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in drawn
+    )
 
 
 def _sum_row(name: str, kind: str, size_bytes: float) -> Row:

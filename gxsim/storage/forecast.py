@@ -98,14 +98,13 @@ def walk(planned: Plan, horizon_days: int, paths: int, shown: NDArray) -> Passag
     days = np.arange(-lead, horizon_days + 1, dtype=float)
     sizes = np.array([row.size_bytes for row in planned.rows])
     limits = np.stack([ALERT_SHARE * sizes, FULL_SHARE * sizes])
-    base = np.zeros(len(sizes))
-    parts = []
+    found = Passages(np.empty((len(limits), len(sizes), paths), np.int32), np.empty((len(sizes), len(shown), paths)))
     for start in range(0, paths, PATHS_AT_ONCE):
-        drivers = planned.levels(days, slice(start, start + PATHS_AT_ONCE))
-        parts.append(passages(drivers[:, :, lead:], planned.weights, base, limits, shown))
-    return Passages(
-        np.concatenate([part.first for part in parts], axis=2), np.concatenate([part.shown for part in parts], axis=2)
-    )
+        at = slice(start, min(start + PATHS_AT_ONCE, paths))
+        drivers = planned.levels(days, at)
+        part = passages(drivers[:, :, lead:], planned.weights, limits, shown)
+        found.first[:, :, at], found.shown[:, :, at] = part
+    return found
 
 
 def purchases(made: Forecast) -> list[Purchase]:

@@ -13,6 +13,7 @@ from gxsim.kernels.quorum import has_quorum
 from gxsim.model.model import Model
 from gxsim.model.storage import Backup, Store
 from gxsim.state import PENDING, ClusterState
+from gxsim.storage import databases
 from gxsim.storage.drivers import Draws, Ends, backups_of
 from gxsim.storage.places import Place, places
 
@@ -123,7 +124,7 @@ class _Case:
 
     def pod_crash(self) -> tuple[NDArray, NDArray, NDArray, str]:
         """The process is killed; the kubelet starts it again beside its data."""
-        back = self.between("restart", POD_RESTART_S) + self.between("recovery", self.store.recovery_s)
+        back = self.between("restart", POD_RESTART_S) + self.recovery()
         lost, how = self.kept_through("process", self.store.process_loss_s)
         if self.store.failover_s is not None and self.store.replica_lag_s[1] == 0 and self.store.replicas:
             served = np.minimum(back, self.between("failover", self.store.failover_s))
@@ -132,7 +133,7 @@ class _Case:
 
     def node_lost(self) -> tuple[NDArray, NDArray, NDArray, str]:
         """The host is gone for as long as its repair takes; the disk returns with it."""
-        back = self.repair("node") + self.between("recovery", self.store.recovery_s)
+        back = self.repair("node") + self.recovery()
         if self.store.failover_s is not None and self.store.replicas:
             served = self.between("failover", self.store.failover_s)
             return self.between("replica lag", self.store.replica_lag_s), served, back, "a replica takes over"
@@ -174,8 +175,16 @@ class _Case:
         """How long it takes to bring the data back once there is a disk."""
         rate = self.store.restore_rate_bytes
         if rate is not None and self.size_bytes:
-            return self.size_bytes / self.between("restore rate", rate)
+            return self.size_bytes * self.between("restore", (1 / rate[1], 1 / rate[0]))
         return self.between("restore", self.backup.restore_s) if self.backup else np.zeros(self.draws.paths)
+
+    def recovery(self) -> NDArray:
+        """From the start of the process until it answers; a database replays its log first."""
+        taken = self.between("recovery", self.store.recovery_s)
+        if self.store.wal_bytes is None:
+            return taken
+        wal = self.between("wal", self.store.wal_bytes)
+        return taken + self.between("start", databases.START_S) + wal * self.between("replay", databases.REPLAY_S)
 
     def repair(self, target: str) -> NDArray:
         """How long a node or a disk is away."""

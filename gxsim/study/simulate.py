@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import gxsim
+from gxsim.controllers.disruption import live_budgets
 from gxsim.engine import Simulation, start
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
@@ -52,10 +53,11 @@ def simulate(
 
 def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) -> Result:
     streams = Streams(seed)
-    state, framework = started(case, case.placement, streams.take("scheduler/ties"))
+    state, framework = started(case, case.placement, _ties(case, streams, "scheduler/ties"))
     at_start = [node_loss_headroom(state)]
     if case.placement is not None:
-        at_start.append(placement_table(state, started(case, None, streams.take("scheduler/ties/from scratch"))[0]))
+        scratch, _ = started(case, None, _ties(case, streams, "scheduler/ties/from scratch"))
+        at_start.append(placement_table(state, scratch))
     timeline = _simulation(case, state, framework, streams).run(case.scenario.horizon_s, progress)
     services = service_series(state, timeline)
     quorum = quorum_series(state, timeline, case.model.consensus_groups)
@@ -74,6 +76,11 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
     )
 
 
+def _ties(case: Case, streams: Streams, name: str) -> np.random.Generator | None:
+    """The stream that breaks the scheduler's ties, or None where the scenario wants them broken by node name."""
+    return streams.take(name) if case.scenario.ties == "random" else None
+
+
 def started(
     case: Case, placement: Placement | None, ties: np.random.Generator | None = None
 ) -> tuple[ClusterState, Framework]:
@@ -83,7 +90,7 @@ def started(
     real one does, None by node name.
     """
     state = ClusterState(case.cluster)
-    framework = Framework(state, rng=ties)
+    framework = Framework(state, case.profile, rng=ties, budgets=lambda: live_budgets(state))
     start(state, framework, placement)
     return state, framework
 

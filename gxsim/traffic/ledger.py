@@ -101,7 +101,10 @@ def reigns_of(history: LeaderHistory) -> Reigns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One channel: its settings, costs, and when each of its stages is there."""
+    """One channel: its settings, costs, and when each of its stages is there.
+
+    A command reads and writes one of *keys* keys, each as often; 0: no two ever the same.
+    """
 
     ledger: Ledger
     costs: Costs = field(default_factory=Costs)
@@ -110,6 +113,7 @@ class Channel:
     endorsers: tuple[Windows, ...] = (ALWAYS,)  # by organisation: when a peer of it and the chaincode answer
     event_peer: Windows = field(default_factory=lambda: ALWAYS)
     projector: Windows = field(default_factory=lambda: ALWAYS)
+    keys: int = 0
 
     @property
     def commit_s(self) -> float:
@@ -134,6 +138,7 @@ class Passage:
     """Transactions that were committed in one span of time, in order of commit; (transactions,) times, and blocks.
 
     ``attempts`` counts submissions. ``acknowledged_s`` is the first answer of an orderer, which does not mean ordered.
+    Those that are not ``valid`` are in the block, but what they read had changed; their client must begin anew.
     """
 
     created_s: NDArray
@@ -142,6 +147,7 @@ class Passage:
     committed_s: NDArray
     projected_s: NDArray
     attempts: NDArray
+    valid: NDArray
     block_s: NDArray  # (blocks,) committed by the orderers
     block_transactions: NDArray  # (blocks,)
 
@@ -155,14 +161,16 @@ def poisson(rate: float, horizon_s: float, rng: np.random.Generator, chunk: int 
         yield times_s[times_s < horizon_s]
 
 
-def passages(channel: Channel, created_s: Iterable[NDArray], horizon_s: float) -> Iterator[Passage]:
+def passages(
+    channel: Channel, created_s: Iterable[NDArray], horizon_s: float, rng: np.random.Generator | None = None
+) -> Iterator[Passage]:
     """Send sorted chunks of commands through the channel; each chunk yields what was committed by its end.
 
-    What is still under way at *horizon_s* is left out.
+    What is still under way at *horizon_s* is left out. *rng* draws the keys, for a channel that has some.
     """
     from gxsim.traffic.ledger_stages import Stages
 
-    stages = Stages(channel)
+    stages = Stages(channel, rng or np.random.default_rng(0))
     for chunk in created_s:
         if len(chunk):
             yield stages.advance(chunk, float(chunk[-1]))

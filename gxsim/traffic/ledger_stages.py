@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.batching import Blocks, Cutter, cut_blocks, polled
-from gxsim.kernels.uptime import ALWAYS, Windows, clock, fifo, within, worked
+from gxsim.kernels.mvcc import unconflicted
+from gxsim.kernels.uptime import ALWAYS, Windows, clock, in_turn, within, worked
 from gxsim.traffic.ledger import Channel, Passage
 
 
@@ -23,7 +24,7 @@ class Station:
 
     def pass_through(self, arrival_s: NDArray, service_s: NDArray | float) -> NDArray:
         """(arrivals,) departures; inf for work that the station never gets to."""
-        done = fifo(worked(arrival_s, self.windows), service_s, servers=self.servers, free_s=self.free_s)
+        done = in_turn(worked(arrival_s, self.windows), service_s, servers=self.servers, free_s=self.free_s)
         return clock(np.maximum.accumulate(done), self.windows)
 
 
@@ -32,26 +33,20 @@ class Waiting:
     """(transactions,) at the orderers and in no block yet, by arrival at the leader."""
 
     created_s: NDArray
+    endorsed_s: NDArray
     acknowledged_s: NDArray
     arrival_s: NDArray
     attempts: NDArray
 
     @classmethod
     def none(cls) -> "Waiting":
-        return cls(
-            created_s=np.empty(0), acknowledged_s=np.empty(0), arrival_s=np.empty(0), attempts=np.empty(0, np.int64)
-        )
+        return cls(**dict.fromkeys(cls.__slots__, np.empty(0)))
 
     def __len__(self) -> int:
         return len(self.arrival_s)
 
     def pick(self, rows: NDArray | slice) -> "Waiting":
-        return Waiting(
-            created_s=self.created_s[rows],
-            acknowledged_s=self.acknowledged_s[rows],
-            arrival_s=self.arrival_s[rows],
-            attempts=self.attempts[rows],
-        )
+        return Waiting(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
     def split(self, until_s: float) -> tuple["Waiting", "Waiting"]:
         """What arrives up to *until_s*, and the rest."""
@@ -64,21 +59,17 @@ class Waiting:
             return other
         if not len(other):
             return self
-        both = Waiting(
-            created_s=np.concatenate([self.created_s, other.created_s]),
-            acknowledged_s=np.concatenate([self.acknowledged_s, other.acknowledged_s]),
-            arrival_s=np.concatenate([self.arrival_s, other.arrival_s]),
-            attempts=np.concatenate([self.attempts, other.attempts]),
-        )
+        columns = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.__slots__}
+        both = Waiting(**columns)
         return both.pick(np.argsort(both.arrival_s, kind="stable"))
 
 
 class Stages:
     """A channel at work; ``advance`` moves it on to a later time."""
 
-    def __init__(self, channel: Channel):
+    def __init__(self, channel: Channel, rng: np.random.Generator):
         costs = channel.costs
-        self.channel = channel
+        self.channel, self.rng = channel, rng
         self.outbox = np.empty(0)  # created, not yet taken
         self.polls = 0  # looks at the outbox so far
         self.submit = Station(channel.submitter, costs.submitters)
@@ -88,6 +79,7 @@ class Stages:
         self.waiting = Waiting.none()
         self.reign, self.cutter = 0, Cutter()
         self.commit = Station(channel.event_peer)
+        self.written_s = np.zeros(channel.keys)  # when each key was last written
         self.project = Station(channel.projector)
 
     def advance(self, created_s: NDArray, until_s: float) -> Passage:
@@ -118,6 +110,7 @@ class Stages:
         arrival_s = self._accepted(sent_s + costs.hop_s)  # forwarded once: not every orderer leads
         return Waiting(
             created_s=created_s,
+            endorsed_s=endorsed_s,
             acknowledged_s=arrival_s,
             arrival_s=arrival_s,
             attempts=np.ones(len(created_s), np.int64),
@@ -197,7 +190,14 @@ class Stages:
             committed_s=each_s,
             projected_s=projected_s,
             attempts=ordered.attempts,
+            valid=self._valid(ordered.endorsed_s, each_s),
             block_s=blocks.committed_s,
             block_transactions=sizes,
         )
 
+    def _valid(self, endorsed_s: NDArray, committed_s: NDArray) -> NDArray[np.bool_]:
+        """Which transactions read what still holds; peers are taken to commit when the event peer does."""
+        if not self.channel.keys:
+            return np.ones(len(endorsed_s), bool)
+        key = self.rng.integers(0, self.channel.keys, len(endorsed_s))
+        return unconflicted(key, endorsed_s, committed_s, self.written_s)

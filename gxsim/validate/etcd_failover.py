@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gxsim.consensus.profiles import Profile
 from gxsim.kernels.commit import commit_latency
 from gxsim.kernels.election import Contest, elections, last_heard
 from gxsim.rng import Streams
@@ -51,12 +52,13 @@ def _killed(recorded: Mapping[str, Any]) -> Iterator[Check]:
     name, voters, tick_us = config["label"], config["members"], round(config["heartbeat_ms"] * 1000)
     delay_us = LOOPBACK_US + round(config["oneway_ms"] * 1000)
     rng = Streams(0).take(f"validate/{name}")
+    profile = Profile(tick_s=tick_us / 1e6, election_ticks=config["election_ms"] // config["heartbeat_ms"])
     contest = Contest(
         voters=voters,
         tick_us=tick_us,
         delays_us=np.full((voters - 1, voters - 1), delay_us),
         persist_us=PERSIST_US,
-        election_ticks=config["election_ms"] // config["heartbeat_ms"],
+        election_ticks=profile.election_ticks,
         pre_vote=config["prevote"],
     )
     heard_us = last_heard(
@@ -75,6 +77,14 @@ def _killed(recorded: Mapping[str, Any]) -> Iterator[Check]:
         yield same_mean(f"{name} {what}", times_us / 1000, facts | {"sd": None}, slack=NOISE_MS)
         yield same_distribution(
             f"{name} {what} distribution", times_us / 1000, levels, values, facts["count"], slack=NOISE_SHARE
+        )
+    patience_ms = profile.patience_s * 1000
+    for i, put in enumerate(recorded.get("single_put_issued_20ms_after_kill", ())):
+        late = abs(put["latency_ms"] - patience_ms) <= NOISE_MS
+        yield Check(
+            name=f"{name} patient write {i}",
+            agreed=late and not put["ok"],
+            detail=f"fails after {patience_ms:.0f} ms, recorded {put['latency_ms']:.0f} ms",
         )
     terms = {int(k): v for k, v in recorded["terms_used_histogram"].items()}
     trials = sum(terms.values())

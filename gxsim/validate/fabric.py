@@ -12,6 +12,7 @@ from gxsim.consensus.profiles import PROFILES
 from gxsim.consensus.voter import NOBODY, Role
 from gxsim.kernels.batching import Blocks, Cutting, cut_blocks
 from gxsim.rng import Streams
+from gxsim.validate.etcd_outages import losses
 from gxsim.validate.record import Check, Family
 from gxsim.validate.sampled import same_mean, same_share
 
@@ -142,10 +143,8 @@ def kills(count: int, rng: np.random.Generator) -> NDArray:
     results: list[tuple[float, float]] = []
     while len(results) < count:
         while not group.steady():
-            for _ in group.advance(group.now_s + group.profile.election_timeout_s):
-                pass
-        for _ in group.advance(group.now_s + group.profile.election_timeout_s * rng.uniform(1, 2)):
-            pass
+            group.run(group.profile.election_timeout_s)
+        group.run(group.profile.election_timeout_s * rng.uniform(1, 2))
         killed, start_s, campaign_s = group.leader, group.now_s, math.nan
         group.crash(killed)
         while group.leader == NOBODY:
@@ -153,8 +152,7 @@ def kills(count: int, rng: np.random.Generator) -> NDArray:
                 if math.isnan(campaign_s) and moment.after.role is Role.PRE_CANDIDATE:
                     campaign_s = moment.time_s - start_s
         results.append((campaign_s, group.now_s - start_s))
-        for _ in group.advance(group.now_s + rng.uniform(0, group.profile.election_timeout_s)):
-            pass
+        group.run(rng.uniform(0, group.profile.election_timeout_s))
         for _ in group.restart(killed):
             pass
     return np.array(results)
@@ -190,6 +188,13 @@ def _killed(document: Mapping[str, Any]) -> Iterator[Check]:
         recorded["kill_to_first_block_with_persistent_stream_tx_ms"],
         slack=NOISE_MS,
     )
+    returned = document.get("three_killed_then_one_restarted")
+    if returned:
+        back_ms = losses(PROFILES["fabric"], ORDERERS, leader_too=True, rng=rng)[:, 1] * 1000
+        start_ms = returned["restart_to_serving_ms"]["mean"]
+        yield same_mean(
+            "leader after lost quorum", back_ms + start_ms, returned["restart_to_leader_ms"], slack=NOISE_MS
+        )
     lost = _lost(rng, rate=100.0, trials=1000)
     yield same_mean("acknowledged but lost", lost, recorded["acked_success_never_in_a_block"], slack=5.0)
 

@@ -51,7 +51,7 @@ def _pinned(groups: list[Mapping[str, Any]]) -> list[Check]:
         trials = TRIALS // count
         picks = chain_pick(_uniforms(f"pinned {count}", trials * count).reshape(trials, count), len(same[0]))
         reached = np.array([(picks == backend).any(axis=1) for backend in range(len(same[0]))])
-        everywhere: NDArray = reached.all(axis=0)
+        everywhere = np.logical_and.reduce(reached, axis=0)
         checks.append(same_share(f"{count} connections reach all", everywhere, recorded, size))
     return checks
 

@@ -50,6 +50,7 @@ class Trial:
     stepdown_ms: float = math.nan
     terms_gained: int = 0
     elections_after_heal: int = 0
+    last_election_ms: float = math.nan  # since the heal
     commits_ms: list[float] = field(default_factory=list)
 
 
@@ -60,7 +61,8 @@ def trial(config: Mapping[str, Any], after_heal_ticks: int, rng: np.random.Gener
     interval_s = tick_s / config["proposals_per_tick"]
     leader, start_s = group.leader, group.now_s
     accepted = _Accepted()
-    _exhaust(_loaded(group, interval_s, start_s + rng.uniform(1, 2) * tick_s))
+    for _ in _loaded(group, interval_s, start_s + rng.uniform(1, 2) * tick_s):
+        pass
     cut_s, term = group.now_s, group.voters[leader].term
     followers = [int(i) for i in rng.permutation(voters) if i != leader]
     group.cut(CUTS[config["scenario"]](leader, followers, voters))
@@ -78,7 +80,9 @@ def trial(config: Mapping[str, Any], after_heal_ticks: int, rng: np.random.Gener
     for moment in _loaded(group, interval_s, heal_s + tick_s * after_heal_ticks):
         if accepted.see(moment):
             result.commits_ms.append((moment.time_s - cut_s) * 1000)
-        result.elections_after_heal += _won(moment)
+        if _won(moment):
+            result.elections_after_heal += 1
+            result.last_election_ms = (moment.time_s - heal_s) * 1000
     return result
 
 
@@ -116,10 +120,9 @@ def _steady_group(config: Mapping[str, Any], rng: np.random.Generator) -> Group:
     group = Group(profile, delays_s, rng, jitter_s=high_s - low_s, loss=config["loss_probability"])
     while True:
         while not group.steady():
-            _exhaust(group.advance(group.now_s + tick_s))
+            group.run(tick_s)
         leader, term = group.leader, group.voters[group.leader].term
-        wait_s = tick_s * profile.election_ticks * rng.uniform(2, 3)
-        _exhaust(group.advance(group.now_s + wait_s))
+        group.run(profile.election_timeout_s * rng.uniform(2, 3))
         if group.leader == leader and group.voters[leader].term == term and group.steady():
             return group
 
@@ -133,11 +136,6 @@ def _loaded(group: Group, interval_s: float, until_s: float) -> Iterator[Moment]
             if voter.role is Role.LEADER:
                 yield from group.propose(voter.id)
     yield from group.advance(until_s)
-
-
-def _exhaust(moments: Iterator[Moment]) -> None:
-    for _ in moments:
-        pass
 
 
 def longest_gap_ms(commits_ms: NDArray, start_ms: float, end_ms: float) -> float:

@@ -23,6 +23,7 @@ class DefaultPreemption:
     def __init__(self, state: ClusterState, trial: Callable[[Demand], Trial]):
         self._state = state
         self._trial = trial
+        self._priorities = np.zeros(0, np.int64)  # (templates,) as far as seen
 
     def nominate(
         self, demand: Demand, diagnosis: Diagnosis, nominated: int, budgets: Sequence[PodDisruptionBudget]
@@ -72,7 +73,10 @@ class DefaultPreemption:
     def _lower_pods(self, priority: int) -> dict[int, list[int]]:
         """Node → its pods of lower priority."""
         state = self._state
-        lower = np.array([t.priority < priority for t in state.templates], bool)
+        unseen = state.templates[len(self._priorities) :]
+        if unseen:
+            self._priorities = np.append(self._priorities, [template.priority for template in unseen])
+        lower = self._priorities < priority
         if not lower.any():
             return {}
         there = (state.pod_node >= 0) & state.pod_exists & (state.pod_phase <= PHASE_RUNNING)

@@ -58,12 +58,14 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """A template's constraints; ``scored`` (nodes,) is True where a node has every key a wish needs."""
+    """A template's constraints; ``scored`` (nodes,) is True where a node takes part in the score.
+
+    It needs every key a wish names; with the system's own wishes, any node will do.
+    """
 
     hard: tuple[Constraint, ...]
     soft: tuple[Constraint, ...]
     scored: NDArray[np.bool_]
-    lenient: bool  # nodes without a key are scored on the other keys
 
     @property
     def inert(self) -> bool:
@@ -116,7 +118,6 @@ class PodTopologySpread:
             hard=self._constraints(demand, hard, lenient=False, own_node=False),
             soft=self._constraints(demand, soft, lenient=lenient, own_node=True),
             scored=self._nodes.state.node_exists & (lenient | self._has_keys(soft)),
-            lenient=lenient,
         )
 
     def refuse(self, demand: Demand, rows: Rows, situation: Situation) -> Verdict | None:

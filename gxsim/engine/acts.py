@@ -1,0 +1,240 @@
+"""What each kind of fault does to one target when it begins and when it ends."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gxsim.controllers.deletion import delete_pod
+from gxsim.controllers.names import template_hash
+from gxsim.controllers.node_lifecycle import NO_EXECUTE
+from gxsim.controllers.replica_set import HASH_LABEL
+from gxsim.engine.components import COMPONENTS
+from gxsim.engine.partition import Cut
+from gxsim.engine.targets import nodes_of
+from gxsim.model.fault import Fault
+from gxsim.model.node import Taint
+from gxsim.state import Event
+from gxsim.units import duration_s, whole
+
+if TYPE_CHECKING:
+    from gxsim.engine.simulation import Simulation
+
+# ---- nodes ----------------------------------------------------------------------------------------------------------
+
+
+def stop_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    """The host is gone: its containers are dead, and nobody has noticed."""
+    state = sim.state
+    state.fail(node)
+    for pod in np.flatnonzero(state.pod_running & (state.pod_node == node)):
+        state.crash(int(pod))
+
+
+def return_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.repair(node)
+
+
+def cut_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    """Tear the network between a node and the fault's target, or everything that is not selected with it."""
+    sim.components.cut(_sides(sim, fault, node))
+
+
+def join_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.components.heal(_sides(sim, fault, node))
+
+
+def _sides(sim: "Simulation", fault: Fault, node: int) -> Cut:
+    near = set(nodes_of(sim.state, fault.selector)) | {node}
+    far = set(range(len(sim.state.nodes))) if fault.target is None else set(nodes_of(sim.state, fault.target))
+    return frozenset({node}), frozenset(far - near)
+
+
+def lose_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    """The host is gone for good and its disks with it: the volumes on it are lost."""
+    stop_node(sim, fault, node)
+    state, name, labels = sim.state, sim.state.nodes[node].name, sim.state.nodes[node].labels
+    for volume in state.volumes.values():
+        if volume.node_affinity is not None and volume.node_affinity.matches(name, labels):
+            message = f"volume of claim {volume.claim} was on {name}"
+            state.emit(Event(float(sim.env.now), "PersistentVolume", volume.name, "DiskLost", message))
+
+
+def stop_kubelet(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.stop_kubelet(node)
+
+
+def start_kubelet(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.start_kubelet(node)
+
+
+def cordon(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.cordon(node)
+
+
+def uncordon(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.uncordon(node)
+
+
+def drain(sim: "Simulation", fault: Fault, node: int) -> None:
+    """kubectl drain: cordon, then evict every pod that is not a DaemonSet's."""
+    sim.state.cordon(node)
+    sim.components.disruption.drain(sim.state, node, float(sim.env.now))
+
+
+def end_drain(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.components.disruption.stop_drain(node)
+    sim.state.uncordon(node)
+
+
+def put_taint(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.taint(node, _taint_of(fault))
+
+
+def remove_taint(sim: "Simulation", fault: Fault, node: int) -> None:
+    taint = _taint_of(fault)
+    sim.state.untaint(node, taint.key, taint.effect)
+
+
+def _taint_of(fault: Fault) -> Taint:
+    given = {name: str(value) for name, value in fault.parameters.items()}
+    return Taint(given.get("key", "gxsim/fault"), given.get("value", ""), given.get("effect", NO_EXECUTE))
+
+
+def delete_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.remove_node(node)
+
+
+def register_node(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.state.restore_node(node)
+
+
+# ---- pods -----------------------------------------------------------------------------------------------------------
+
+
+def kill_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    grace_s = float(fault.parameters["gracePeriodSeconds"]) if "gracePeriodSeconds" in fault.parameters else None
+    delete_pod(sim.state, pod, float(sim.env.now), grace_s)
+
+
+def crash_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    if sim.state.pod_running[pod]:
+        sim.state.crash(pod)
+
+
+def stall_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    sim.state.stall(pod)
+
+
+def unstall_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    sim.state.unstall(pod)
+
+
+# ---- components and operations --------------------------------------------------------------------------------------
+
+
+def stop_component(sim: "Simulation", fault: Fault, component: int) -> None:
+    sim.components.fail(COMPONENTS[component], float(sim.env.now))
+
+
+def start_component(sim: "Simulation", fault: Fault, component: int) -> None:
+    sim.components.repair(COMPONENTS[component], float(sim.env.now))
+
+
+def scale_workload(sim: "Simulation", fault: Fault, owner: int) -> None:
+    sim.state.scale(owner, int(fault.parameters["replicas"]))
+
+
+def restart_rollout(sim: "Simulation", fault: Fault, owner: int) -> None:
+    """kubectl rollout restart: the same template with another annotation, so with another hash."""
+    template = sim.state.owners[owner].template
+    stamp = {"kubectl.kubernetes.io/restartedAt": f"{float(sim.env.now):g}"}
+    sim.state.roll(owner, replace(template, annotations={**template.annotations, **stamp}))
+
+
+def undo_rollout(sim: "Simulation", fault: Fault, owner: int) -> None:
+    """kubectl rollout undo: back to the template of the newest ReplicaSet that is not the current one."""
+    state, hashed = sim.state, template_hash(sim.state.owners[owner].template)
+    sets = [held for held in state.owners if held.parent == owner and not held.deleted]
+    old = [held for held in sets if held.template.labels.get(HASH_LABEL) != hashed]
+    if old:
+        held = max(old, key=lambda held: held.revision)
+        labels = {name: value for name, value in held.template.labels.items() if name != HASH_LABEL}
+        state.roll(owner, replace(held.template, labels=labels))
+
+
+def set_quota(sim: "Simulation", fault: Fault, _: int) -> None:
+    """Write the bounds of a ResourceQuota; every parameter but its name and namespace is one."""
+    given = dict(fault.parameters)
+    namespace, name = str(given.pop("namespace", "default")), str(given.pop("name"))
+    sim.components.admission.set_quota(namespace, name, given)
+
+
+# ---- loads and links: levels that other parts read -------------------------------------------------------------------
+
+
+def raise_level(sim: "Simulation", fault: Fault, _: int) -> None:
+    sim.components.raised[level_name(fault)] = level_value(fault)
+
+
+def lower_level(sim: "Simulation", fault: Fault, _: int) -> None:
+    sim.components.raised[level_name(fault)] = 0.0
+
+
+def level_name(fault: Fault) -> str:
+    """``delay/slow link`` for the action delay of the fault called slow link."""
+    return f"{fault.action}/{fault.name}"
+
+
+def level_value(fault: Fault) -> float:
+    """The amount that the action's parameter names: seconds, a share, bytes per second, or cores; 1 without one."""
+    parameter, read = LEVELS[fault.action]
+    given = fault.parameters.get(parameter)
+    return 1.0 if given is None else read(given)
+
+
+def _share(written: object) -> float:
+    """``5`` and ``5%`` are 0.05."""
+    return float(str(written).removesuffix("%")) / 100
+
+
+LEVELS: dict[str, tuple[str, Callable[[Any], float]]] = {  # action: its parameter, and how that is read
+    "delay": ("latency", duration_s),
+    "loss": ("loss", _share),
+    "bandwidth": ("rate", lambda written: float(whole(written))),
+    "disk-fill": ("size", lambda written: float(whole(written))),
+    "disk-slow": ("latency", duration_s),
+    "cpu-stress": ("cores", float),
+    "memory-stress": ("size", lambda written: float(whole(written))),
+    "clock-skew": ("offset", duration_s),
+}
+
+
+# ---- pods that cannot stay up ---------------------------------------------------------------------------------------
+
+
+def loop_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    """The containers end *after* so many seconds, each time they start."""
+    sim.components.kubelets.crash_after_s[pod] = float(fault.parameters.get("afterSeconds", 1.0))
+    crash_pod(sim, fault, pod)
+
+
+def unloop_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    sim.components.kubelets.crash_after_s.pop(pod, None)
+
+
+def stress_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    """A container that takes more memory than its limit is killed, again after each start."""
+    template = sim.state.templates[sim.state.pod_template[pod]]
+    limits = [container.limits["memory"] for container in template.containers if "memory" in container.limits]
+    if limits and level_value(fault) > min(limits):
+        key = sim.state.pod_key(pod)
+        sim.state.emit(Event(float(sim.env.now), "Pod", key, "OOMKilling", "Memory cgroup out of memory"))
+        loop_pod(sim, fault, pod)
+    raise_level(sim, fault, pod)
+
+
+def unstress_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    unloop_pod(sim, fault, pod)
+    lower_level(sim, fault, pod)

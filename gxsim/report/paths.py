@@ -1,0 +1,224 @@
+"""Traffic as tables for people: what users feel, where the time goes, who works how much, how much more fits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gxsim.observe.table import Table
+from gxsim.observe.traffic import ALL
+from gxsim.report.grid import Cell, Column, Grid, Tone, row
+from gxsim.report.words import listed, percent
+from gxsim.traffic.tally import CAUSES
+from gxsim.units import human_duration
+
+CAUSE_WORDS = {
+    "edge_down": "the address DNS gives is dead",
+    "rate_limited": "over the rate limit",
+    "no_endpoint": "no endpoint",
+    "refused": "refused by a dead pod's node",
+    "no_connection": "endpoint on a dead node",
+    "lost": "lost with a pod",
+    "too_late": "too late",
+}
+FEW = "not enough data"
+GOOD_PERCENT = 99.0  # of answers: a tone, not a verdict
+
+
+def path_grids(tables: Mapping[str, Table]) -> list[Grid]:
+    """The tables of one run, from what users feel to what fits."""
+    return [
+        _users(tables["paths"]),
+        _paths(tables["paths"]),
+        _waterfall(tables["waterfall"]),
+        _stations(tables["stations"]),
+        _nodes(tables["traffic_nodes"]),
+        _saturation(tables["saturation"]),
+    ]
+
+
+def _users(table: Table) -> Grid:
+    lines = [one for one in table.rows() if one["path"] == ALL]
+    rows = tuple(
+        row(one["population"], one["phase"], f"{one['rate']:.1f}/s", _answered(one), _failures(one), *_latencies(one))
+        for one in lines
+    )
+    columns: tuple[Column, ...] = (Column("Users"), Column("Phase"), Column("Rate", True, 80), Column("Answered", True))
+    columns += (Column("Failures"), Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
+    note = "All paths together. undetected: endpoints are dead and still listed; outage: known, not yet made good."
+    return Grid(name="paths", title="What users feel", note=note, columns=columns, rows=rows)
+
+
+def _paths(table: Table) -> Grid:
+    lines = [one for one in table.rows() if one["path"] != ALL and one["population"] in _whole(table)]
+    rows = tuple(
+        row(one["path"], one["phase"], _answered(one), _failures(one), *_latencies(one)) for one in lines if one["sent"]
+    )
+    columns: tuple[Column, ...] = (Column("Path"), Column("Phase"), Column("Answered", True), Column("Failures"))
+    columns += (Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
+    return Grid(name="paths", title="Paths", note="All users together.", columns=columns, rows=rows)
+
+
+def _whole(table: Table) -> set[str]:
+    """``all``, or the only population there is."""
+    names = set(table.columns["population"])
+    return {ALL} if ALL in names else names
+
+
+def _answered(one: Mapping[str, Any]) -> Cell:
+    value = one["answered_percent"]
+    if value is None:
+        return Cell("–", "quiet")
+    low, high = one["answered_low_percent"], one["answered_high_percent"]
+    around = f" ±{(high - low) / 2:.2g}" if low is not None and 0 < value < 100 else ""
+    tone: Tone = "good" if value >= GOOD_PERCENT else "warn" if value > 50 else "bad"
+    return Cell(f"{_two(value)}%{around}", tone)
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}" if 0 < value < 100 else f"{value:.0f}"
+
+
+def _failures(one: Mapping[str, Any]) -> str:
+    lost = sorted(((one[cause], CAUSE_WORDS[cause]) for cause in CAUSES[1:] if one[cause]), key=lambda pair: -pair[0])
+    told = [f"{percent(100 * count / one['sent'])} {words}" for count, words in lost if count >= 0.0005 * one["sent"]]
+    return listed(told, most=3) if told else "–"
+
+
+def _latencies(one: Mapping[str, Any]) -> list[Cell]:
+    """p50, p99 and p99.9 with half of their intervals."""
+    cells = []
+    for name in ("p50", "p99", "p99_9"):
+        value, low, high = (one[f"{name}{side}_s"] for side in ("", "_low", "_high"))
+        if value is None:
+            cells.append(Cell(FEW if one["answered"] else "–", "quiet"))
+            continue
+        around = f" ±{human_duration((high - low) / 2)}" if low is not None and (high - low) / 2 > 0.01 * value else ""
+        cells.append(Cell(f"{_ms(value)}{around}"))
+    return cells
+
+
+def _ms(seconds: float) -> str:
+    """Milliseconds below a second, as latencies are told; less than a microsecond is nothing."""
+    if seconds >= 10:
+        return human_duration(seconds)
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{1000 * seconds:.3g} ms" if seconds >= 1e-6 else "0 ms"
+
+
+def _waterfall(table: Table) -> Grid:
+    whole = _whole(table)
+    lines = [one for one in table.rows() if one["population"] in whole and one["phase"] == "before"]
+    rows, told = [], ""
+    for one in lines:
+        path = one["path"] if one["path"] != told else ""
+        told = one["path"]
+        rows.append(row(path, one["step"], _ms(one["travel_s"]), _ms(one["wait_s"]), _ms(one["service_s"])))
+    columns: tuple[Column, ...] = (Column("Path"), Column("Step"), Column("On the way", True), Column("Waiting", True))
+    note = "Means before anything goes wrong; the way to a step leads through the caller."
+    columns += (Column("Served", True),)
+    return Grid(name="waterfall", title="Where the time goes", note=note, columns=columns, rows=tuple(rows))
+
+
+def _stations(table: Table) -> Grid:
+    rows = tuple(
+        row(
+            one["step"],
+            one["phase"],
+            f"{one['pods']} x {one['servers_per_pod']}",
+            f"{one['visits_per_second']:.1f}/s",
+            percent(one["utilisation_percent"]),
+            percent(one["busiest_percent"]),
+            _ms(one["wait_s"]),
+            "–" if one["theory_wait_s"] is None else _ms(one["theory_wait_s"]),
+        )
+        for one in table.rows()
+    )
+    columns: tuple[Column, ...] = (
+        Column("Step"),
+        Column("Phase"),
+        Column("Pods x servers", True),
+        Column("Visits", True, 80),
+    )
+    columns += (Column("Utilisation", True), Column("Busiest pod", True), Column("Mean wait", True))
+    columns += (Column("Theory", True),)
+    return Grid(name="stations", title="Stations", columns=columns, rows=rows)
+
+
+def _nodes(table: Table) -> Grid:
+    rows = tuple(
+        row(
+            one["node"],
+            one["phase"],
+            f"{one['visits_per_second']:.1f}/s",
+            f"{one['busy_cores']:.2f} of {one['cores']:.0f}",
+            "–" if one["documented_percent"] is None else percent(one["documented_percent"]),
+        )
+        for one in table.rows()
+        if one["visits_per_second"]
+    )
+    columns: tuple[Column, ...] = (Column("Node"), Column("Phase"), Column("Visits", True), Column("Busy cores", True))
+    columns += (Column("Documented", True),)
+    note = "Cores that requests keep busy, if serving is computing, beside the documented load of the whole node."
+    return Grid(name="traffic_nodes", title="Nodes", note=note, columns=columns, rows=rows)
+
+
+def _saturation(table: Table) -> Grid:
+    rows = tuple(
+        row(
+            Cell(one["step"], "warn" if one["bottleneck"] else ""),
+            f"{one['visits_per_request']:.2f}",
+            str(one["servers"]),
+            f"{one['saturation_rate']:.0f}/s",
+            percent(one["now_percent"]),
+            Cell(
+                f"{one['rate_without_it']:.0f}/s without {one['worst_node']}", "" if one["rate_without_it"] else "bad"
+            ),
+        )
+        for one in table.rows()
+    )
+    columns: tuple[Column, ...] = (Column("Step"), Column("Visits per request", True, 90), Column("Servers", True))
+    columns += (Column("Saturates at", True), Column("Now", True), Column("Worst node lost"))
+    note = "Requests per second, all paths together; the first is the bottleneck."
+    return Grid(name="saturation", title="How much fits", note=note, columns=columns, rows=rows)
+
+
+def compared_grid(table: Table) -> Grid:
+    """The same run under several delays between nodes."""
+    names = [name.removesuffix("_p50_s") for name in table.columns if name.endswith("_p50_s")]
+    rows = tuple(
+        row(one["path"], one["population"], *(_maybe(one[f"{name}_{q}_s"]) for name in names for q in ("p50", "p99")))
+        for one in table.rows()
+    )
+    columns = (
+        Column("Path"),
+        Column("Users"),
+        *(Column(f"{name} {q}", True) for name in names for q in ("p50", "p99")),
+    )
+    note = "Delays between nodes by distance, and as the listed links say; before anything goes wrong."
+    return Grid(name="delays", title="Two hypotheses", note=note, columns=columns, rows=rows)
+
+
+def sweep_grid(table: Table) -> Grid:
+    """Latency against load."""
+    rows = tuple(
+        row(
+            f"{one['rate']:.0f}/s",
+            percent(one["saturation_percent"]),
+            *(_maybe(one[q]) for q in ("mean_s", "p50_s", "p99_s")),
+        )
+        for one in table.rows()
+    )
+    columns: tuple[Column, ...] = (
+        Column("Rate", True),
+        Column("Of saturation", True),
+        Column("Mean", True),
+        Column("p50", True),
+    )
+    note = "More users of the same kind on the cluster as it starts."
+    return Grid(
+        name="load_latency", title="Latency under load", note=note, columns=(*columns, Column("p99", True)), rows=rows
+    )
+
+
+def _maybe(seconds: float | None) -> Cell:
+    return Cell(FEW, "quiet") if seconds is None else Cell(_ms(seconds))

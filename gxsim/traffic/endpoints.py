@@ -1,0 +1,118 @@
+"""Who answers behind a step, over time: endpoints as the control plane believes them, pods as they truly are.
+
+A lane is one life of a pod (or of an edge's host): from when it begins to answer until it stops. What is in it when it
+ends is lost with it, and the next life begins empty.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.kernels.intervals import runs
+from gxsim.model.cluster import Service
+from gxsim.model.model import Edge
+from gxsim.state import ENDPOINT_READY, ENDPOINT_SERVING, ClusterState
+from gxsim.timeline import Timeline
+
+# Instead of a lane: the pod is gone from a node that lives; the node is gone; there is no endpoint.
+REFUSED, SILENT, NOBODY = -1, -2, -3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """(lanes,) each life: on which node, of which pod (or node), from when to when (``inf`` where it outlives the run).
+
+    ``names`` are those of the pods or nodes.
+    """
+
+    node: NDArray
+    owner: NDArray
+    begin_s: NDArray
+    end_s: NDArray
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """What a caller finds behind a step from each of ``times_s`` on.
+
+    ``count`` (epochs,) endpoints are believed; ``target`` (epochs, most + 1) is the lane each leads to, or ``REFUSED``
+    or ``SILENT``; ``NOBODY`` in the columns after them.
+    """
+
+    lanes: Lanes
+    times_s: NDArray
+    count: NDArray
+    target: NDArray
+
+
+def service_endpoints(state: ClusterState, timeline: Timeline, service: Service) -> Endpoints:
+    """The endpoints of a Service: those believed ready; where there are none, those that still serve while they end.
+
+    kube-proxy falls back to the latter (ProxyTerminatingEndpoints).
+    """
+    pods = np.flatnonzero(selected(state, service))
+    epochs = _epochs(timeline, ("pod_endpoint", "pod_serving", "pod_node", "node_down"))
+    shape = (len(epochs), len(pods))
+    believed, serving, node = np.empty(shape, np.int64), np.empty(shape, bool), np.empty(shape, np.int64)
+    down = np.empty((len(epochs), len(timeline.node_names)), bool)
+    for epoch, time_s in enumerate(epochs.tolist()):
+        believed[epoch] = timeline.at("pod_endpoint", time_s)[pods]
+        serving[epoch] = timeline.at("pod_serving", time_s)[pods].astype(bool)
+        node[epoch] = timeline.at("pod_node", time_s)[pods]
+        down[epoch] = timeline.at("node_down", time_s) > 0
+    listed = believed == ENDPOINT_READY
+    listed |= (believed == ENDPOINT_SERVING) & ~listed.any(axis=1, keepdims=True)
+    names = tuple(timeline.pod_names[pod] for pod in pods)
+    gone = np.where(np.take_along_axis(down, node.clip(min=0), axis=1), SILENT, REFUSED)
+    return _endpoints(epochs, listed, serving, node, gone, names)
+
+
+def selected(state: ClusterState, service: Service) -> NDArray[np.bool_]:
+    """(pods,) True for pods that the Service's selector matches."""
+    if service.selector is None:
+        return np.zeros(len(state.pod_names), bool)
+    matches = [t.namespace == service.namespace and service.selector.matches(t.labels) for t in state.templates]
+    return np.array(matches, bool)[state.pod_template]
+
+
+def edge_endpoints(state: ClusterState, timeline: Timeline, edge: Edge) -> Endpoints:
+    """The hosts of an edge; a caller means one of them, so ``target`` has a column for each, in the edge's order."""
+    nodes = np.array([state.node_index[name] for name in edge.nodes])
+    epochs = _epochs(timeline, ("node_down",))
+    up = np.array([timeline.at("node_down", time_s)[nodes] == 0 for time_s in epochs.tolist()])
+    everywhere = np.broadcast_to(nodes, up.shape)
+    return _endpoints(epochs, np.ones_like(up), up, everywhere, np.full(up.shape, SILENT), edge.nodes)
+
+
+def _epochs(timeline: Timeline, quantities: tuple[str, ...]) -> NDArray:
+    times_s = timeline.times_s(quantities)
+    return times_s[times_s < timeline.horizon_s] if timeline.horizon_s > 0 else times_s[:1]
+
+
+def _endpoints(
+    epochs: NDArray, listed: NDArray, serving: NDArray, node: NDArray, gone: NDArray, names: tuple[str, ...]
+) -> Endpoints:
+    """Endpoints from what holds in each epoch; all arrays but the first are (epochs, owners)."""
+    ends = np.append(epochs[1:], np.inf)
+    lane = gone.copy()
+    lives: list[tuple[int, int, float, float]] = []
+    for owner in range(serving.shape[1]):
+        for first, past in zip(*runs(serving[:, owner]), strict=True):
+            lane[first:past, owner] = len(lives)
+            lives.append((int(node[first, owner]), owner, float(epochs[first]), float(ends[past - 1])))
+    lanes = Lanes(
+        node=np.array([life[0] for life in lives], np.int64),
+        owner=np.array([life[1] for life in lives], np.int64),
+        begin_s=np.array([life[2] for life in lives], float),
+        end_s=np.array([life[3] for life in lives], float),
+        names=names,
+    )
+    count = listed.sum(axis=1)
+    front = np.argsort(~listed, axis=1, kind="stable")  # listed ones first, in their order
+    target = np.full((len(epochs), listed.shape[1] + 1), NOBODY)
+    target[:, :-1] = np.where(
+        np.take_along_axis(listed, front, axis=1), np.take_along_axis(lane, front, axis=1), NOBODY
+    )
+    return Endpoints(lanes=lanes, times_s=epochs, count=count, target=target)

@@ -1,0 +1,333 @@
+"""Requests on their way, stop by stop in the order of the paths: exact queues, whatever the pieces of time.
+
+A piece of time is evaluated stop after stop. At each stop all visits that arrive before the piece's end are known once
+the stops before it are done; later ones are held back. Cutting time elsewhere gives the same queues.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.errors import InvariantError
+from gxsim.kernels.balancing import chain_pick
+from gxsim.kernels.queueing import fifo_lanes, idle_servers
+from gxsim.kernels.service_times import service_times
+from gxsim.rng import Streams
+from gxsim.traffic.arrivals import Sent, Source
+from gxsim.traffic.endpoints import NOBODY, REFUSED, SILENT
+from gxsim.traffic.routes import USER, Plan, Route, Stop
+from gxsim.traffic.tally import (
+    ANSWERED,
+    DEAD_NODE,
+    DEAD_POD,
+    EDGE_DOWN,
+    LOST,
+    NO_ENDPOINT,
+    RATE_LIMITED,
+    SERVICE,
+    TOO_LATE,
+    WAIT,
+    Tally,
+)
+
+OUTCOMES = {REFUSED: DEAD_POD, SILENT: DEAD_NODE, NOBODY: NO_ENDPOINT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Requests of one route that are about to arrive at one of its steps; all arrays are (requests,).
+
+    ``left_s`` is when each left the place before, ``at_s`` when it arrives; ``trail[i]`` is the lane it had at step i,
+    and ``lane`` the one at this step. ``entry`` is the node the user's connection leads to.
+    """
+
+    route: int
+    step: int
+    born_s: NDArray
+    left_s: NDArray
+    at_s: NDArray
+    key: NDArray
+    entry: NDArray
+    lane: NDArray
+    trail: tuple[NDArray, ...]
+
+    def where(self, which: NDArray) -> "Batch":
+        """The requests at *which* (mask or positions)."""
+        columns = {name: getattr(self, name)[which] for name in ("born_s", "left_s", "at_s", "key", "entry", "lane")}
+        return Batch(route=self.route, step=self.step, **columns, trail=tuple(lane[which] for lane in self.trail))
+
+
+@dataclass(slots=True)
+class Stage:
+    """A stop at work: who is on the way to it, when its servers get free, and its own chance."""
+
+    stop: Stop
+    service_rng: np.random.Generator
+    pick_rng: np.random.Generator
+    free: list[NDArray]
+    inbox: list[Batch] = field(default_factory=list)
+    present_s: float = 0.0  # integral over time of the number present: departures less arrivals
+
+
+class Flow:
+    """All stages of a plan; ``advance`` moves every request as far as time allows."""
+
+    def __init__(self, plan: Plan, sources: Sequence[Source], streams: Streams, slot_edges_s: NDArray):
+        self.plan = plan
+        self.sources = sources
+        self.slot_edges_s = slot_edges_s
+        self.slots = len(slot_edges_s) - 1
+        self.tally = Tally(plan, len(sources) * self.slots)
+        self.stages = [_stage(stop, streams) for stop in plan.stops]
+        self.route_rng = streams.take("traffic/routes")
+        self.shares = np.cumsum([route.path.share for route in plan.routes])
+
+    def advance(self, begin_s: float, end_s: float) -> None:
+        """Send what users send in [*begin_s*, *end_s*), and serve what arrives anywhere before *end_s*."""
+        for population, source in enumerate(self.sources):
+            self._enter(population, source, source.send(begin_s, end_s))
+        self._serve(end_s)
+
+    def finish(self) -> Tally:
+        """Serve everyone who is still on the way, and check what must hold."""
+        self._serve(np.inf)
+        for number, stage in enumerate(self.stages):
+            told_s = float(self.tally.lanes[number][[WAIT, SERVICE]].sum())
+            if abs(stage.present_s - told_s) > 1e-6 * max(1.0, told_s):
+                raise InvariantError(f"Little's law fails at {stage.stop.name}: {stage.present_s} s are not {told_s} s")
+        self.tally.check(self.plan)
+        return self.tally
+
+    # ---- from users to the first step --------------------------------------------------------------------------------
+
+    def _enter(self, population: int, source: Source, sent: Sent) -> None:
+        cuts = np.searchsorted(sent.times_s, self.slot_edges_s[1:-1])
+        slot = np.repeat(np.arange(self.slots), np.diff([0, *cuts, len(sent.times_s)]))
+        key = slot + population * self.slots
+        reached_s = sent.times_s + self.plan.user_s[population, sent.node]
+        uniforms = self.route_rng.random(len(key)) * self.shares[-1]
+        choice = np.searchsorted(self.shares, uniforms, side="right").astype(np.int8)
+        passes, held_s = self._limited(source, sent, reached_s, choice)
+        order = np.argsort(choice, kind="stable")
+        ends = np.cumsum(np.bincount(choice, minlength=len(self.shares)))
+        for route, mine in enumerate(np.split(order, ends[:-1])):
+            self.tally.sent[route] += np.bincount(key[mine], minlength=self.tally.keys)
+            batch = Batch(
+                route=route,
+                step=USER,
+                born_s=sent.times_s[mine],
+                left_s=sent.times_s[mine],
+                at_s=reached_s[mine] + held_s[mine],
+                key=key[mine],
+                entry=sent.node[mine],
+                lane=sent.node[mine],
+                trail=(),
+            )
+            self.tally.count(route, RATE_LIMITED, key[mine[~passes[mine]]])
+            self._forward(batch if passes[mine].all() else batch.where(passes[mine]))
+
+    def _limited(self, source: Source, sent: Sent, reached_s: NDArray, choice: NDArray) -> tuple[NDArray, NDArray]:
+        """Whether each request passes the limit of the edge its path begins with, and how long it is held back."""
+        passes, held_s = np.ones(len(choice), bool), np.zeros(len(choice))
+        edges = [self.plan.stops[route.stops[0]].edge for route in self.plan.routes]
+        for edge in {edge.name: edge for edge in edges if edge is not None and edge.rate_limit}.values():
+            routes = np.array([other is edge for other in edges])
+            mine = np.flatnonzero(routes[choice] & ~self.plan.node_down(sent.node, reached_s))
+            part = Sent(sent.times_s[mine], sent.client[mine], sent.node[mine])
+            passes[mine], held_s[mine] = source.limited(edge, part, reached_s[mine])
+        return passes, held_s
+
+    # ---- from step to step -------------------------------------------------------------------------------------------
+
+    def _forward(self, batch: Batch) -> None:
+        """Send requests that are at their caller, at ``at_s``, to the step after ``batch.step``."""
+        route, step = self.plan.routes[batch.route], batch.step + 1
+        stage = self.stages[route.stops[step]]
+        node = batch.entry if step == 0 else self._node(route, route.callers[step], (*batch.trail, batch.lane))
+        if step == 0:
+            down = self.plan.node_down(node, batch.at_s)
+            if down.any():
+                self.tally.count(batch.route, EDGE_DOWN, batch.key[down])
+                batch, node = batch.where(~down), node[~down]
+        lane, at_s = self._connect(stage, route, node, batch.at_s)
+        if (lane < 0).any():
+            for code, cause in OUTCOMES.items():
+                self.tally.count(batch.route, cause, batch.key[lane == code])
+            found = lane >= 0
+            batch, node, lane, at_s = batch.where(found), node[found], lane[found], at_s[found]
+        if len(lane) == 0:
+            return
+        if stage.stop.edge is None:
+            at_s = at_s + self.plan.node_s[node, stage.stop.endpoints.lanes.node[lane]]
+        trail = batch.trail if step == 0 else (*batch.trail, batch.lane)
+        stage.inbox.append(
+            Batch(
+                route=batch.route,
+                step=step,
+                born_s=batch.born_s,
+                left_s=batch.left_s,
+                at_s=at_s,
+                key=batch.key,
+                entry=batch.entry,
+                lane=lane,
+                trail=trail,
+            )
+        )
+
+    def _connect(self, stage: Stage, route: Route, node: NDArray, at_s: NDArray) -> tuple[NDArray, NDArray]:
+        """The lane each connection leads to, or why it leads nowhere, and when it stands.
+
+        Whoever finds a dead endpoint waits for its time-out, or is refused at once, and may try again.
+        """
+        lane = _found(stage, node, at_s)
+        attempts = 0 if stage.stop.edge is not None else route.path.retries
+        for left in range(attempts, -1, -1):
+            failed = np.flatnonzero(lane < 0)
+            if len(failed) == 0:
+                break
+            at_s = at_s.copy()
+            at_s[failed] += np.where(lane[failed] == SILENT, route.path.connect_timeout_s, 0.0)
+            if left:
+                lane[failed] = _found(stage, node[failed], at_s[failed])
+        return lane, at_s
+
+    def _serve(self, until_s: float) -> None:
+        for number in self.plan.order:
+            stage = self.stages[number]
+            due, later = [], []
+            for batch in stage.inbox:
+                now = batch.at_s < until_s
+                if now.all():
+                    due.append(batch)
+                    continue
+                later.append(batch.where(~now))
+                if now.any():
+                    due.append(batch.where(now))
+            stage.inbox = later
+            if due:
+                self._visit(number, stage, due)
+
+    def _visit(self, number: int, stage: Stage, batches: list[Batch]) -> None:
+        """Serve *batches*, all there is up to some time, and send each on."""
+        station, lanes = stage.stop.station, stage.stop.endpoints.lanes
+        at_s, lane = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("at_s", "lane"))
+        services = service_times(
+            stage.service_rng,
+            len(at_s),
+            station.service_time_s,
+            scv=station.scv,
+            distribution=station.distribution,
+            samples=np.array(station.samples_s),
+        )
+        starts = fifo_lanes(at_s, services, lane, stage.free)
+        departures = starts + services
+        ends = lanes.end_s[lane]
+        lost = departures > ends
+        if lost.any():
+            departures = np.maximum(at_s, np.minimum(departures, ends))
+            starts = np.minimum(starts, departures)
+            services = departures - starts
+        stage.present_s += float((departures - at_s).sum())
+        self.tally.work(number, lane, services, departures)
+        past = 0
+        for batch in batches:
+            part = slice(past, past + len(batch.at_s))
+            past = part.stop
+            sums = (batch.at_s - batch.left_s, starts[part] - batch.at_s, services[part])
+            self.tally.visit(batch.route, batch.step, number, batch.lane * self.tally.keys + batch.key, sums)
+            self._leave(batch, departures[part], lost[part])
+
+    def _leave(self, batch: Batch, departures: NDArray, lost: NDArray) -> None:
+        """Send requests that have been served on to the next step, or back to their users."""
+        if lost.any():
+            self.tally.count(batch.route, LOST, batch.key[lost])
+            batch, departures = batch.where(~lost), departures[~lost]
+        route = self.plan.routes[batch.route]
+        last = batch.step + 1 == len(route.stops)
+        hit_ratio = self.plan.stops[route.stops[batch.step]].station.hit_ratio
+        if last or hit_ratio == 0:
+            (self._answer if last else self._next)(batch, departures)
+            return
+        hit = self.stages[route.stops[batch.step]].pick_rng.random(len(departures)) < hit_ratio
+        self._answer(batch.where(hit), departures[hit])
+        self._next(batch.where(~hit), departures[~hit])
+
+    def _next(self, batch: Batch, departures: NDArray) -> None:
+        route = self.plan.routes[batch.route]
+        at_s, alive = self._back(batch, departures, route.callers[batch.step + 1])
+        moved = Batch(
+            route=batch.route,
+            step=batch.step,
+            born_s=batch.born_s,
+            left_s=departures,
+            at_s=at_s,
+            key=batch.key,
+            entry=batch.entry,
+            lane=batch.lane,
+            trail=batch.trail,
+        )
+        if not alive.all():
+            self.tally.count(batch.route, LOST, batch.key[~alive])
+            moved = moved.where(alive)
+        self._forward(moved)
+
+    def _answer(self, batch: Batch, departures: NDArray) -> None:
+        """The way back: through every caller that waits, then from the entry to the user."""
+        route = self.plan.routes[batch.route]
+        at_s, alive = self._back(batch, departures, USER)
+        first = self.plan.stops[route.stops[0]]
+        if first.edge is None:
+            at_s = at_s + self.plan.node_s[self._node(route, 0, (*batch.trail, batch.lane)), batch.entry]
+        at_s = at_s + self.plan.user_s[batch.key // self.slots, batch.entry]
+        latency_s = at_s - batch.born_s
+        late = latency_s > (np.inf if route.path.patience_s is None else route.path.patience_s)
+        good = alive & ~late
+        self.tally.count(batch.route, ANSWERED, batch.key[good])
+        self.tally.count(batch.route, TOO_LATE, batch.key[alive & late])
+        self.tally.count(batch.route, LOST, batch.key[~alive])
+        self.tally.answer(batch.route, batch.key[good], latency_s[good], (at_s - departures)[good])
+
+    def _back(self, batch: Batch, departures: NDArray, caller: int) -> tuple[NDArray, NDArray]:
+        """When answers are back at *caller* (at the first step for the user), and whether all who pass them live."""
+        route = self.plan.routes[batch.route]
+        trail = (*batch.trail, batch.lane)
+        at_s, alive = departures, np.ones(len(departures), bool)
+        for step in route.back_to(batch.step, caller):
+            to = route.callers[step]
+            if to == USER:
+                break
+            at_s = at_s + self.plan.node_s[self._node(route, step, trail), self._node(route, to, trail)]
+            alive &= at_s <= self.plan.stops[route.stops[to]].endpoints.lanes.end_s[trail[to]]
+        return at_s, alive
+
+    def _node(self, route: Route, step: int, trail: tuple[NDArray, ...]) -> NDArray:
+        """(requests,) the node on which each was at *step*."""
+        return self.plan.stops[route.stops[step]].endpoints.lanes.node[trail[step]]
+
+
+def _found(stage: Stage, node: NDArray, at_s: NDArray) -> NDArray:
+    """(connections,) what the callers on *node* find at *at_s*: a lane, or why there is none."""
+    endpoints = stage.stop.endpoints
+    if len(at_s) == 0:
+        return np.empty(0, np.int64)
+    epochs = np.searchsorted(endpoints.times_s, [at_s.min(), at_s.max()], side="right") - 1
+    if epochs[0] == epochs[1]:
+        epoch: NDArray = np.full(len(at_s), epochs[0])
+    else:
+        epoch = np.searchsorted(endpoints.times_s, at_s, side="right") - 1
+    if stage.stop.edge is not None:
+        return endpoints.target[epoch, stage.stop.column[node]]
+    pick = chain_pick(stage.pick_rng.random(len(at_s)), endpoints.count[epoch])
+    return endpoints.target[epoch, pick]  # a pick of -1 is the last column: nobody
+
+
+def _stage(stop: Stop, streams: Streams) -> Stage:
+    lanes = len(stop.endpoints.lanes.node)
+    return Stage(
+        stop=stop,
+        service_rng=streams.take(f"traffic/service/{stop.name}"),
+        pick_rng=streams.take(f"traffic/picks/{stop.name}"),
+        free=[idle_servers(stop.station.servers) for _ in range(lanes)],
+    )

@@ -1,0 +1,158 @@
+"""Request paths made ready to run: stations in the order requests reach them, and who calls whom."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.errors import ScenarioError
+from gxsim.model.model import Edge, Model, Path, Station
+from gxsim.state import ClusterState
+from gxsim.timeline import Timeline
+from gxsim.traffic.delays import node_delays, user_delays
+from gxsim.traffic.endpoints import Endpoints, edge_endpoints, service_endpoints
+
+USER = -1  # the caller of a path's first step
+NOWHERE = -1  # column of a node that does not host the edge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A step of some paths with what a visit costs there and who answers.
+
+    *edge* is set for a proxy on nodes; ``column`` (nodes,) is then where each node stands among its hosts.
+    """
+
+    name: str
+    station: Station
+    endpoints: Endpoints
+    edge: Edge | None
+    column: NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A path as positions: ``stops[i]`` of its i-th step, and the step that calls it (``USER`` for the first)."""
+
+    path: Path
+    stops: tuple[int, ...]
+    callers: tuple[int, ...]
+
+    def back_to(self, step: int, caller: int) -> list[int]:
+        """Steps whose answers pass on the way from *step* back to *caller*: *step* first, *caller* left out."""
+        answering = []
+        while step != caller:
+            answering.append(step)
+            step = self.callers[step]
+        return answering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything about the traffic of a run that no request changes.
+
+    ``order`` lists stops so that every path visits them forwards. ``node_s`` (nodes, nodes) and ``user_s``
+    (populations, nodes) are one-way delays.
+    """
+
+    model: Model
+    routes: tuple[Route, ...]
+    stops: tuple[Stop, ...]
+    order: tuple[int, ...]
+    node_s: NDArray
+    user_s: NDArray
+    entry: NDArray  # (populations,) the node that DNS answers while all is well
+    down_s: NDArray  # (epochs,) when a node went down or came back
+    down: NDArray  # (epochs, nodes) which are down from then on
+
+    def node_down(self, node: NDArray, at_s: NDArray) -> NDArray:
+        """(requests,) whether each node is down at each time."""
+        if not self.down.any():
+            return np.zeros(len(node), bool)
+        return self.down[np.searchsorted(self.down_s, at_s, side="right") - 1, node]
+
+
+def plan_traffic(model: Model, state: ClusterState, timeline: Timeline) -> Plan:
+    """The plan of *model*'s paths that carry requests, on the cluster as *timeline* saw it.
+
+    Raises ScenarioError for a step that is neither a Service nor an edge, or that no station describes, and for paths
+    that visit stations in circles.
+    """
+    paths = [path for path in model.paths if path.share > 0]
+    names = list(dict.fromkeys(step for path in paths for step in path.steps))
+    stops = tuple(_stop(model, state, timeline, name) for name in names)
+    index = {name: number for number, name in enumerate(names)}
+    routes = tuple(_route(path, index) for path in paths)
+    _check_populations(model, state, stops, routes)
+    down_s = timeline.times_s(("node_down",))
+    return Plan(
+        model=model,
+        routes=routes,
+        stops=stops,
+        order=_order(routes, names),
+        node_s=node_delays(model.network, state.nodes),
+        user_s=user_delays(model.network, model.populations, state.nodes),
+        entry=np.array([state.node_index[p.edge] for p in model.populations], np.int64),
+        down_s=down_s,
+        down=np.array([timeline.at("node_down", time_s) > 0 for time_s in down_s.tolist()]),
+    )
+
+
+def _check_populations(model: Model, state: ClusterState, stops: tuple[Stop, ...], routes: tuple[Route, ...]) -> None:
+    firsts = {route.stops[0] for route in routes}
+    for population in model.populations:
+        node = state.node_index.get(population.edge)
+        if node is None:
+            raise ScenarioError(f"population {population.name}", f"there is no node {population.edge!r}")
+        for stop in (stops[first] for first in firsts):
+            if stop.edge is not None and stop.column[node] == NOWHERE:
+                hosts = ", ".join(stop.edge.nodes)
+                raise ScenarioError(
+                    f"population {population.name}",
+                    f"{stop.name} does not run on {population.edge}; name one of {hosts}",
+                )
+
+
+def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> Stop:
+    station = next((s for s in model.stations if fnmatchcase(name, s.step)), None)
+    if station is None:
+        raise ScenarioError(f"step {name}", "no station says what a visit costs; add one under stations")
+    edge = next((edge for edge in model.edges if edge.name == name), None)
+    column = np.full(len(state.nodes), NOWHERE)
+    if edge is not None:
+        column[[state.node_index[host] for host in edge.nodes]] = np.arange(len(edge.nodes))
+        endpoints = edge_endpoints(state, timeline, edge)
+        return Stop(name=name, station=station, endpoints=endpoints, edge=edge, column=column)
+    service = next((s for s in state.cluster.services if f"{s.namespace}/{s.name}" == name), None)
+    if service is None:
+        raise ScenarioError(f"step {name}", "there is no such Service and no such edge; write namespace/service")
+    endpoints = service_endpoints(state, timeline, service)
+    return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column)
+
+
+def _route(path: Path, index: Mapping[str, int]) -> Route:
+    callers = []
+    for number, step in enumerate(path.steps):
+        caller = path.callers.get(step)
+        if caller is None:
+            callers.append(number - 1)
+        elif caller in path.steps[:number]:
+            callers.append(path.steps.index(caller))
+        else:
+            raise ScenarioError(f"path {path.name}", f"{caller!r} calls {step!r} but is no step before it")
+    return Route(path=path, stops=tuple(index[step] for step in path.steps), callers=tuple(callers))
+
+
+def _order(routes: tuple[Route, ...], names: list[str]) -> tuple[int, ...]:
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(len(names)))
+    for route in routes:
+        nx.add_path(graph, route.stops)
+    try:
+        return tuple(nx.lexicographical_topological_sort(graph))
+    except nx.NetworkXUnfeasible:
+        circle = " -> ".join(names[start] for start, _ in nx.find_cycle(graph))
+        raise ScenarioError("paths", f"requests would visit in circles: {circle}; queues need an order") from None

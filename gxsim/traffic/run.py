@@ -1,0 +1,69 @@
+"""The traffic of a run: every request of every population through its path, on the timeline the cluster left."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from gxsim.errors import ScenarioError
+from gxsim.model.model import Model
+from gxsim.rng import Streams
+from gxsim.state import ClusterState
+from gxsim.timeline import Timeline
+from gxsim.traffic.arrivals import Source
+from gxsim.traffic.flow import Flow
+from gxsim.traffic.phases import Slots, slots
+from gxsim.traffic.routes import Plan, plan_traffic
+from gxsim.traffic.tally import Tally
+
+REQUESTS_AT_ONCE = 800_000  # fewer, and each call does too little; more, and the arrays leave the cache
+
+ASSUMPTIONS = (
+    "A request is served at each step before it calls the next one; a thread that waits for the answer is not held.",
+    "Connections are kept open: a visit costs one way there and one way back, and picks its endpoint anew.",
+    "What users do about a failed request is not modelled; callers retry connections only, as the path says.",
+    "Work that a pod had when it stopped is lost, and so is what others had asked of it meanwhile.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What was counted: ``tally`` by population and slot."""
+
+    plan: Plan
+    slots: Slots
+    tally: Tally
+    horizon_s: float
+
+
+def run_traffic(
+    model: Model,
+    state: ClusterState,
+    timeline: Timeline,
+    streams: Streams,
+    *,
+    clock_s: float = 0.0,
+    until_s: float | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Traffic:
+    """Send every request from 0 to *until_s* (None: the horizon) and follow it to its end.
+
+    *clock_s* is the time of day at the start. Queues are exact; pieces of time only bound the memory. Requests under
+    way at the horizon are served as if nothing changed any more. Raises ScenarioError for a model without users or
+    paths, or with paths that lead nowhere.
+    """
+    if not model.populations or not any(path.share > 0 for path in model.paths):
+        raise ScenarioError("model", "nobody sends a request; list populations, and paths with a share")
+    end_s = timeline.horizon_s if until_s is None else until_s
+    plan = plan_traffic(model, state, timeline)
+    cut = slots(plan, end_s)
+    sources = [Source(plan, timeline, number, clock_s, streams) for number in range(len(model.populations))]
+    flow = Flow(plan, sources, streams, cut.edges_s)
+    rate = sum(p.rate * max((c.factor for c in p.profile), default=1.0) for p in model.populations)
+    pieces = max(1, int(np.ceil(rate * end_s / REQUESTS_AT_ONCE)))
+    for begin_s, piece_end_s in pairwise(np.linspace(0.0, end_s, pieces + 1).tolist()):
+        flow.advance(begin_s, piece_end_s)
+        if progress is not None:
+            progress(piece_end_s)
+    return Traffic(plan=plan, slots=cut, tally=flow.finish(), horizon_s=end_s)

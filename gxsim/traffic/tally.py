@@ -1,0 +1,84 @@
+"""What is counted while requests pass: sums and histograms by population and time; nothing grows with requests."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.errors import InvariantError
+from gxsim.kernels.histogram import BINS, bins_of
+from gxsim.traffic.routes import Plan
+
+CAUSES = (
+    "answered",
+    "edge_down",
+    "rate_limited",
+    "no_endpoint",
+    "refused",
+    "no_connection",
+    "lost",
+    "too_late",
+)
+ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, LOST, TOO_LATE = range(8)
+VISITS, TRAVEL, WAIT, SERVICE = range(4)
+
+
+class Tally:
+    """Counts by *key*: ``population * slots + slot``, where the slot is the stretch of time a request was sent in.
+
+    ``outcomes`` (routes, causes, keys); ``histograms`` (routes, keys, BINS) and ``latency_s`` (routes, keys) of
+    answered requests; ``steps[route][step]`` (4, keys) visits and sums of travel, wait and service;
+    ``lanes[stop]`` (4, lanes, keys) the same by lane; ``answers`` (routes, keys) travel back to the user;
+    ``busy_s[stop]`` (lanes,) service actually done.
+    """
+
+    def __init__(self, plan: Plan, keys: int):
+        routes = len(plan.routes)
+        self.keys = keys
+        self.sent = np.zeros((routes, keys), np.int64)
+        self.outcomes = np.zeros((routes, len(CAUSES), keys), np.int64)
+        self.histograms = np.zeros((routes, keys, BINS), np.int32)
+        self.latency_s = np.zeros((routes, keys))
+        self.answers = np.zeros((routes, keys))
+        self.steps = [np.zeros((len(route.stops), 4, keys)) for route in plan.routes]
+        self.lanes = [np.zeros((4, len(stop.endpoints.lanes.node), keys)) for stop in plan.stops]
+        self.busy_s = [np.zeros(len(stop.endpoints.lanes.node)) for stop in plan.stops]
+        self.last_s = [np.zeros(len(stop.endpoints.lanes.node)) for stop in plan.stops]
+
+    def count(self, route: int, cause: int, key: NDArray) -> None:
+        """Requests that end for *cause*."""
+        self.outcomes[route, cause] += np.bincount(key, minlength=self.keys)
+
+    def answer(self, route: int, key: NDArray, latency_s: NDArray, travel_s: NDArray) -> None:
+        """Requests whose answer has reached the user."""
+        cells = np.bincount(key * BINS + bins_of(latency_s), minlength=self.keys * BINS)
+        self.histograms[route] += cells.reshape(self.keys, BINS).astype(np.int32)
+        self.latency_s[route] += np.bincount(key, latency_s, self.keys)
+        self.answers[route] += np.bincount(key, travel_s, self.keys)
+
+    def visit(self, route: int, step: int, stop: int, cell: NDArray, sums: tuple[NDArray, NDArray, NDArray]) -> None:
+        """Visits of a step: *cell* is ``lane * keys + key``, *sums* are travel, wait and service of each."""
+        lanes = self.lanes[stop]
+        size = lanes.shape[1] * self.keys
+        found = np.empty((4, size))
+        found[VISITS] = np.bincount(cell, minlength=size)
+        for row, values in zip((TRAVEL, WAIT, SERVICE), sums, strict=True):
+            found[row] = np.bincount(cell, values, size) if values.any() else 0.0
+        by_lane = found.reshape(lanes.shape)
+        lanes += by_lane
+        self.steps[route][step] += by_lane.sum(axis=1)
+
+    def work(self, stop: int, lane: NDArray, done_s: NDArray, departures_s: NDArray) -> None:
+        """Service done in each lane, and the latest time at which it was."""
+        busy = self.busy_s[stop]
+        busy += np.bincount(lane, done_s, len(busy))
+        np.maximum.at(self.last_s[stop], lane, departures_s)
+
+    def check(self, plan: Plan) -> None:
+        """Flow balance: every request sent ends once. Utilisation: no lane works more than it can."""
+        ended = self.outcomes.sum(axis=1)
+        if not np.array_equal(ended, self.sent):
+            raise InvariantError(f"{int(self.sent.sum())} requests were sent and {int(ended.sum())} ended")
+        for stop, busy_s, last_s in zip(plan.stops, self.busy_s, self.last_s, strict=True):
+            lanes = stop.endpoints.lanes
+            could_s = stop.station.servers * (np.minimum(last_s, lanes.end_s) - lanes.begin_s).clip(min=0.0)
+            if (busy_s > could_s * (1 + 1e-9) + 1e-9).any():
+                raise InvariantError(f"{stop.name} works more than its servers can")

@@ -1,0 +1,231 @@
+"""Groups of a model over a run: who leads, when nothing can be written, and what else may fail."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import simpy
+
+from gxsim.consensus.failover import failover
+from gxsim.consensus.group import Group, Moment, symmetric
+from gxsim.consensus.history import LeaderHistory, leader_history
+from gxsim.consensus.members import Members
+from gxsim.consensus.profiles import PROFILES, profile_of
+from gxsim.consensus.subsets import member_subsets, node_subsets
+from gxsim.consensus.voter import Role
+from gxsim.engine.raft_groups import RaftGroup
+from gxsim.errors import InvariantError, ScenarioError
+from gxsim.model.model import ConsensusGroup
+from gxsim.observe.consensus import failover_table, latency_table, leader_table, subset_table, write_gaps
+from gxsim.rng import Streams
+from gxsim.traffic.ledger import reigns_of
+
+ORDERERS = ConsensusGroup(name="orderers", protocol="fabric", heartbeat_s=0.1, source="test")
+DAY_S = 86_400.0
+DELAYS_S = 0.0025 * (1 - np.eye(3))
+DOCUMENTED = np.array([0, 1, 2, 0, 1])  # orderers 0 to 4 on three nodes
+
+
+def over_time(
+    changes: list[tuple[float, str]], node: np.ndarray = DOCUMENTED, group: ConsensusGroup = ORDERERS
+) -> Members:
+    """Members by change: ``11010`` says who is up."""
+    return Members(
+        group=group,
+        names=tuple(f"orderer{i}" for i in range(len(node))),
+        times_s=np.array([time_s for time_s, _ in changes]),
+        up=np.array([[flag == "1" for flag in flags] for _, flags in changes]),
+        node=np.tile(node, (len(changes), 1)),
+    )
+
+
+def played(changes: list[tuple[float, str]], seed: int = 1, **given: object) -> LeaderHistory:
+    return leader_history(over_time(changes, **given), DELAYS_S, DAY_S, np.random.default_rng(seed))
+
+
+def test_a_quiet_group_has_one_leader_all_day() -> None:
+    history = played([(0.0, "11111")])
+    assert len(history.times_s) == 1
+    assert history.writable.all()
+    assert history.commit_s[0] == pytest.approx(0.009)  # two writes of 2 ms, and 5 ms there and back
+
+
+def test_the_loss_of_a_leader_costs_an_election() -> None:
+    """Heartbeats of 100 ms: the gap is what 10 000 trials of the library say, 0.9 to 1.5 s."""
+    gaps = []
+    for seed in range(30):
+        leader = int(played([(0.0, "11111")], seed).leader[0])
+        without = "".join("0" if i == leader else "1" for i in range(5))
+        history = played([(0.0, "11111"), (3600.0, without), (7200.0, "11111")], seed)
+        rows = list(write_gaps([history], DAY_S).rows())
+        assert len(rows) == 1
+        assert rows[0]["from_s"] == 3600.0
+        assert rows[0]["led"] == f"orderer{leader}" != rows[0]["leads"]
+        gaps.append(rows[0]["gap_s"])
+    assert min(gaps) > 0.8
+    assert 1.0 < np.mean(gaps) < 1.3
+    assert max(gaps) < 2.5
+
+
+def test_the_loss_of_a_follower_costs_nothing() -> None:
+    leader = int(played([(0.0, "11111")]).leader[0])
+    without = "".join("0" if i == (leader + 1) % 5 else "1" for i in range(5))
+    assert len(write_gaps([played([(0.0, "11111"), (3600.0, without)])], DAY_S)) == 0
+
+
+def test_a_lost_quorum_lasts_until_a_majority_is_back() -> None:
+    history = played([(0.0, "11111"), (3600.0, "00100"), (7200.0, "10100"), (10_800.0, "11111")])
+    (gap,) = write_gaps([history], DAY_S).rows()
+    assert gap["from_s"] == 3600.0
+    assert 10_800.0 < gap["to_s"] < 10_804.0
+    (leaders,) = ([row["leader"] for row in leader_table([history], DAY_S).rows()],)
+    assert "" in leaders
+    assert leaders[-1] != ""
+
+
+def test_a_group_that_starts_without_a_majority_has_no_leader() -> None:
+    history = played([(0.0, "10100")])
+    assert not history.writable.any()
+    assert (history.leader == -1).all()
+    reigns = reigns_of(history)
+    assert (reigns.from_s == np.inf).all()
+
+
+def test_solo_ordering_is_lost_with_its_node() -> None:
+    solo = played([(0.0, "1"), (100.0, "0"), (200.0, "1")], node=np.array([0]))
+    (gap,) = write_gaps([solo], DAY_S).rows()
+    assert (gap["from_s"], gap["to_s"]) == (100.0, 200.0)
+    assert solo.commit_s[0] == pytest.approx(0.002)
+    reigns = reigns_of(solo)
+    assert reigns.to_s.tolist() == [100.0, np.inf]
+
+
+def test_reigns_are_noticed_after_they_end() -> None:
+    leader = int(played([(0.0, "11111")]).leader[0])
+    without = "".join("0" if i == leader else "1" for i in range(5))
+    reigns = reigns_of(played([(0.0, "11111"), (3600.0, without)]))
+    assert reigns.from_s[0] == -np.inf
+    assert reigns.to_s[0] == 3600.0
+    assert 3600.5 < reigns.noticed_s[0] < reigns.from_s[1] < 3602.5
+
+
+def test_a_leap_is_what_the_heartbeats_would_have_done() -> None:
+    groups = [Group(PROFILES["etcd"], symmetric(0.001, 3), np.random.default_rng(5)) for _ in range(2)]
+    told: list[list[tuple[float, int, Role]]] = [[], []]
+    for group, heard, leap in zip(groups, told, (True, False), strict=True):
+        list(group.advance(10.0))
+        group.leap(50.0) if leap else list(group.advance(60.0))
+        group.crash(group.leader)
+        heard += [(round(m.time_s, 6), m.after.id, m.after.role) for m in group.advance(64.0)]
+    assert told[0] == told[1]
+    with pytest.raises(InvariantError, match=r"a leap of 0\.25 s is not a whole number of ticks"):
+        groups[0].leap(0.25)
+
+
+def test_a_heartbeat_of_the_model_replaces_the_profile_s() -> None:
+    assert profile_of(ORDERERS).tick_s == 0.1
+    assert profile_of(ConsensusGroup(name="g", protocol="fabric", source="test")).tick_s == 0.5
+    assert profile_of(ConsensusGroup(name="g", protocol="k3s", source="test")).election_timeout_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("group", "voters", "expected_s"),
+    [
+        # means of 10 000 trials of the raft library: virtual_time_leader_crash_grid.json, 2.5 ms one way
+        (ConsensusGroup(name="g", protocol="k3s", source="test"), 3, 6.156),
+        (ConsensusGroup(name="g", protocol="etcd", source="test"), 5, 1.108),
+        (ORDERERS, 5, 1.108),
+    ],
+)
+def test_each_profile_fails_over_as_recorded(group: ConsensusGroup, voters: int, expected_s: float) -> None:
+    profile = replace(profile_of(group), persist_s=0.0)
+    found = failover(profile, symmetric(0.0025, voters), 0, np.random.default_rng(1), trials=10_000)
+    assert found.new_leader_s.mean() == pytest.approx(expected_s, rel=0.02)
+    assert found.write_gap_s.mean() - found.new_leader_s.mean() == pytest.approx(0.005)
+
+
+def test_a_group_without_another_majority_does_not_fail_over() -> None:
+    found = failover(PROFILES["etcd"], symmetric(0.001, 3), 0, np.random.default_rng(1), down=[1], trials=10)
+    assert (found.write_gap_s == np.inf).all()
+    solo = failover(PROFILES["fabric"], symmetric(0.001, 1), 0, np.random.default_rng(1), trials=10)
+    assert (solo.new_leader_s == np.inf).all()
+
+
+def test_links_slower_than_the_timeout_leave_a_group_without_a_leader() -> None:
+    hasty = ConsensusGroup(name="hasty", protocol="etcd", heartbeat_s=0.01, source="test")
+    members = over_time([(0.0, "11111")], group=hasty)
+    far_s = 0.12 * (1 - np.eye(3))
+    history = leader_history(members, far_s, 60.0, np.random.default_rng(1))
+    assert history.writable.mean() < 0.5
+    found = failover(profile_of(hasty), far_s[np.ix_(DOCUMENTED, DOCUMENTED)], 0, np.random.default_rng(1), trials=10)
+    assert (found.new_leader_s == np.inf).all()
+
+
+def test_a_lost_follower_changes_how_long_a_commit_takes() -> None:
+    """The leader's neighbour is gone, so it waits for the one that is far away."""
+    delays_s = np.array([[0.0, 0.05, 0.05], [0.05, 0.0, 0.001], [0.05, 0.001, 0.0]])
+    changes = [(0.0, "111"), (100.0, "110"), (200.0, "111")]
+    for seed in range(20):
+        history = leader_history(over_time(changes, np.array([0, 1, 2])), delays_s, 300.0, np.random.default_rng(seed))
+        if history.leader[0] == 1:
+            break
+    assert history.times_s[:3].tolist() == [0.0, 100.0, 200.0]
+    np.testing.assert_allclose(history.commit_s[:3], [0.004, 0.102, 0.004])
+
+
+def test_every_subset_of_the_documented_orderers_is_judged() -> None:
+    """Any two orderers may be lost; but of the three nodes only one."""
+    members, nodes = member_subsets(DOCUMENTED), node_subsets(DOCUMENTED)
+    assert len(members.lost) == 32
+    lost = members.lost.sum(axis=1)
+    np.testing.assert_array_equal(members.quorum, lost <= 2)
+    assert sorted(nodes.nodes_lost.sum(axis=1)[nodes.quorum]) == [0, 1, 1, 1]
+    assert not nodes.quorum[nodes.nodes_lost.sum(axis=1) >= 2].any()
+    assert members.tolerates_nodes[0] == 1
+    assert members.tolerates_members[0] == 2
+    for i, gone in enumerate(members.lost):  # by the definition: every further node, tried
+        if members.quorum[i]:
+            left = np.bincount(DOCUMENTED[~gone], minlength=3)
+            assert (members.tolerates_nodes[i] >= 1) == (left.sum() - left.max() >= 3)
+
+
+def test_too_many_members_are_refused() -> None:
+    with pytest.raises(ScenarioError, match="17 members have too many subsets; at most 16 can be listed"):
+        member_subsets(np.arange(17))
+
+
+def test_tables_have_a_row_for_each_subset_and_leader() -> None:
+    history = played([(0.0, "11111")])
+    table = subset_table([history], ["a", "b", "c"])
+    assert len(table) == 32 + 8
+    assert table.columns["lost"][-1] == "a, b, c"
+    latencies = latency_table([history], DELAYS_S)
+    assert latencies.columns["commit_s"] == pytest.approx([0.009] * 5)
+    failovers = failover_table([history], DELAYS_S, Streams(1))
+    assert len(failovers) == 5
+    assert max(failovers.columns["mean_s"]) < 1.3
+    assert latencies.columns["forwarded_s"] == pytest.approx([0.014] * 5)
+
+
+def test_a_group_lives_on_the_clock_of_simpy() -> None:
+    env = simpy.Environment()
+    told: list[Moment] = []
+    raft = RaftGroup(env, Group(PROFILES["etcd"], symmetric(0.001, 3), np.random.default_rng(1)), told.append)
+
+    def story() -> object:
+        yield env.timeout(5.0)
+        raft.act(raft.group.crash, raft.group.leader)
+        yield env.timeout(5.0)
+        raft.act(raft.group.propose, raft.group.leader, 3)
+
+    env.process(story())
+    env.run(until=15.0)
+    won = [m.time_s for m in told if m.after.role is Role.LEADER and m.before.role is not Role.LEADER]
+    assert won[0] < 5.0 < won[1] < 8.0
+    plain = Group(PROFILES["etcd"], symmetric(0.001, 3), np.random.default_rng(1))
+    moments = list(plain.advance(5.0))
+    plain.crash(plain.leader)
+    moments += plain.advance(10.0)
+    moments += plain.propose(plain.leader, 3)
+    moments += plain.advance(15.0)
+    assert [(m.time_s, m.after) for m in told] == [(m.time_s, m.after) for m in moments]

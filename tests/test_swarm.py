@@ -1,0 +1,173 @@
+"""Does anything break under any schedule of faults? Random clusters and faults from a seed; the seed is in a failure."""
+
+import os
+
+import numpy as np
+import pytest
+
+from gxsim.engine import Simulation, start
+from gxsim.load.objects import cluster
+from gxsim.model.cluster import Cluster
+from gxsim.model.control_plane import ControlPlane, Kubelet
+from gxsim.model.fault import Fault, FaultSelector
+from gxsim.rng import Streams
+from gxsim.scheduler import Framework
+from gxsim.state import PENDING, READY, ClusterState
+
+SEEDS = int(os.environ.get("GXSIM_SWARM_SEEDS", "200"))
+HOUR_S = 3600.0
+FAULTS_UNTIL_S, QUIET_UNTIL_S = 2 * HOUR_S, 4 * HOUR_S
+TOLERATIONS = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
+    for what in ("not-ready", "unreachable")
+]
+PROBE = {"httpGet": {"port": 80}, "periodSeconds": 5, "failureThreshold": 2}
+NODE_ACTIONS = ("node-stop", "node-reboot", "kubelet-stop", "node-cordon", "node-drain", "node-taint", "node-delete")
+POD_ACTIONS = ("pod-kill", "pod-failure", "pod-unresponsive", "container-kill")
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+
+
+def random_cluster(rng: np.random.Generator) -> Cluster:
+    """Three to seven nodes in up to three zones, Deployments, a StatefulSet with volumes, a DaemonSet, budgets, a quota."""
+    count = int(rng.integers(3, 8))
+    nodes = [
+        {
+            "kind": "Node",
+            "metadata": {
+                "name": f"n{i}",
+                "labels": {"kubernetes.io/hostname": f"n{i}", "topology.kubernetes.io/zone": f"z{i % rng.integers(1, 4)}"},
+            },
+            "status": {"capacity": {"cpu": str(rng.integers(2, 9)), "memory": "16Gi", "pods": "30"}},
+        }
+        for i in range(count)
+    ]
+    local = {
+        "kind": "StorageClass",
+        "metadata": {"name": "local-path"},
+        "provisioner": "rancher.io/local-path",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+    claim = {"metadata": {"name": "data"}, "spec": {"storageClassName": "local-path", "accessModes": ["ReadWriteOnce"]}}
+    policy = ("OrderedReady", "Parallel")[rng.integers(2)]
+    objects = [
+        *nodes,
+        local,
+        *(workload("Deployment", f"web{i}", rng, replicas=int(rng.integers(1, 6))) for i in range(rng.integers(1, 4))),
+        workload(
+            "StatefulSet",
+            "db",
+            rng,
+            replicas=int(rng.integers(1, 4)),
+            podManagementPolicy=policy,
+            volumeClaimTemplates=[claim],
+        ),
+        workload("DaemonSet", "agent", rng),
+        budget("web0", minAvailable=1),
+        budget("db", maxUnavailable=1),
+        {"kind": "Service", "metadata": {"name": "web0", "namespace": "app"}, "spec": {"selector": {"app": "web0"}}},
+    ]
+    if rng.random() < 0.3:
+        hard = {"pods": str(rng.integers(5, 40))}
+        objects.append({"kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "app"}, "spec": {"hard": hard}})
+    return cluster(objects)
+
+
+def workload(kind: str, name: str, rng: np.random.Generator, **spec: object) -> dict:
+    container: dict = {"name": "c", "resources": {"requests": {"cpu": f"{rng.integers(1, 8) * 50}m", "memory": "64Mi"}}}
+    if rng.random() < 0.5:
+        container["readinessProbe"] = PROBE
+    if rng.random() < 0.3:
+        container["livenessProbe"] = PROBE
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container], "tolerations": TOLERATIONS}}
+    metadata = {"name": name, "namespace": "app"}
+    return {"kind": kind, "metadata": metadata, "spec": {"selector": {"matchLabels": labels}, "template": template, **spec}}
+
+
+def budget(app: str, **spec: int) -> dict:
+    return {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": app, "namespace": "app"},
+        "spec": {"selector": {"matchLabels": {"app": app}}, **spec},
+    }
+
+
+def random_faults(rng: np.random.Generator, nodes: list[str]) -> list[Fault]:
+    """Up to ten overlapping faults, all over at the end of the first two hours."""
+    return [random_fault(rng, nodes, f"f{i}") for i in range(rng.integers(1, 11))]
+
+
+def random_fault(rng: np.random.Generator, nodes: list[str], name: str) -> Fault:
+    at_s = float(rng.uniform(0, 0.7 * FAULTS_UNTIL_S))
+    when = {"name": name, "at_s": at_s, "duration_s": float(rng.uniform(1, FAULTS_UNTIL_S - at_s))}
+    chosen = tuple(rng.choice(nodes, size=int(rng.integers(1, len(nodes) + 1)), replace=False).tolist())
+    match rng.integers(6):
+        case 0 | 1:
+            return Fault(
+                kind="NodeChaos",
+                action=str(rng.choice(NODE_ACTIONS)),
+                selector=FaultSelector(nodes=chosen),
+                **when,
+            )
+        case 2:
+            return Fault(kind="NetworkChaos", action="partition", selector=FaultSelector(nodes=chosen), **when)
+        case 3:
+            return Fault(
+                kind="PodChaos",
+                action=str(rng.choice(POD_ACTIONS)),
+                mode="fixed-percent",
+                value=int(rng.integers(1, 101)),
+                **when,
+            )
+        case 4:
+            return Fault(
+                kind="ComponentChaos",
+                action="component-stop",
+                parameters={"component": str(rng.choice(COMPONENTS))},
+                **when,
+            )
+    if rng.random() < 0.5:
+        replicas = {"replicas": int(rng.integers(0, 7))}
+        target = FaultSelector(workloads=("Deployment/web0",))
+        return Fault(kind="Operation", action="scale", selector=target, parameters=replicas, name=name, at_s=at_s)
+    target = FaultSelector(workloads=(str(rng.choice(["Deployment/web0", "StatefulSet/db", "DaemonSet/agent"])),))
+    return Fault(kind="Operation", action="rollout-restart", selector=target, name=name, at_s=at_s)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_whatever_happens_the_state_stays_consistent_and_the_cluster_recovers(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    given = random_cluster(rng)
+    state = ClusterState(given)
+    framework = Framework(state, rng=np.random.default_rng(seed))
+    start(state, framework)
+    nodes = [node.name for node in state.nodes]
+    simulation = Simulation(
+        state,
+        framework=framework,
+        streams=Streams(seed),
+        control_plane=ControlPlane(leader_election=bool(rng.random() < 0.5)),
+        kubelet=Kubelet(),
+        faults=random_faults(rng, nodes),
+        etcd_members=tuple(nodes[:3]) if rng.random() < 0.5 else (),
+    )
+    simulation.run(QUIET_UNTIL_S)  # every change is checked on the way
+    assert (state.node_ready == READY).all()
+    assert not any(state.taints)
+    assert not state.unschedulable.any()
+    assert not (state.pod_exists & state.pod_terminating).any()
+    settled = state.pod_exists & (state.pod_node != PENDING) & ~state.pod_ready
+    assert not settled.any(), [state.pod_key(int(pod)) for pod in np.flatnonzero(settled)]
+    assert missing(state) == [] or "q" in {quota["metadata"]["name"] for quota in given.quotas}
+
+
+def missing(state: ClusterState) -> list[str]:
+    """Workloads that have fewer or more pods than they want."""
+    wrong = []
+    for row, owner in enumerate(state.owners):
+        active = int(np.count_nonzero(state.pod_active & (state.pod_owner == row)))
+        if owner.kind in ("ReplicaSet", "StatefulSet") and active != owner.replicas:
+            wrong.append(f"{owner.kind} {owner.name}: {active} of {owner.replicas}")
+        if owner.kind == "DaemonSet" and active != len(state.nodes):
+            wrong.append(f"DaemonSet {owner.name}: {active} of {len(state.nodes)}")
+    return wrong
