@@ -6,8 +6,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from gxsim.load.scenario import load
 from gxsim.rng import Streams
-from gxsim.storage.drivers import Plan, Row, Source
+from gxsim.storage.drivers import Source
 from gxsim.storage.forecast import forecast, walk
+from gxsim.storage.plan import Plan, Row
 from gxsim.study.simulate import started
 
 DAYS, PATHS, DRIVERS, SHOWN = 1096, 10_000, 12, np.arange(0, 1097, 30)
@@ -29,10 +30,8 @@ def plan_of(volumes: int) -> Plan:
     weights = np.zeros((volumes, DRIVERS))
     for row in weights:
         row[rng.choice(DRIVERS, 2, replace=False)] = 1.0
-    rows = tuple(
-        Row(name=f"volume {i}", kind="volume", node="", workload="", size_bytes=3e11, holds=()) for i in range(volumes)
-    )
-    return Plan(rows=rows, sources=sources, copies=(), weights=weights)
+    rows = tuple(Row(name=f"volume {i}", kind="volume", node="", workload="", size_bytes=3e11) for i in range(volumes))
+    return Plan(rows=rows, drivers=sources, weights=weights)
 
 
 @pytest.mark.parametrize("volumes", [6, 60, 600])

@@ -11,11 +11,20 @@ REGION, HOST = "topology.kubernetes.io/region", "kubernetes.io/hostname"
 EAST, WEST = {"latitude": 0.0, "longitude": 0.0}, {"latitude": 0.0, "longitude": 90.0}
 
 
-def small_world(folder: Path, *, loss: tuple[str, str, str] | None = None, **model: Any) -> Case:
-    """The case; *loss* is a node, when it is lost and for how long; *model* replaces parts of the model file."""
+def small_world(
+    folder: Path,
+    *,
+    loss: tuple[str, str, str] | None = None,
+    limits: dict[str, str] | None = None,
+    **model: Any,
+) -> Case:
+    """The case; *loss* is a node, when it is lost and for how long; *model* replaces parts of the model file.
+
+    *limits* are those of the pods' containers.
+    """
     amounts = {"cpu": "8", "memory": "16Gi", "pods": "20"}
     nodes = [_node("one", "east", amounts), _node("two", "west", amounts)]
-    documents = [*nodes, *_service("front", 2, None), *_service("back", 1, "two")]
+    documents = [*nodes, *_service("front", 2, None, limits), *_service("back", 1, "two", limits)]
     (folder / "cluster.yaml").write_text(yaml.safe_dump_all(documents))
     base: dict[str, Any] = {
         "populations": [_users("easterners", EAST, "one"), _users("westerners", WEST, "two")],
@@ -61,7 +70,7 @@ def _node(name: str, region: str, amounts: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status}
 
 
-def _service(name: str, replicas: int, node: str | None) -> list[dict[str, Any]]:
+def _service(name: str, replicas: int, node: str | None, limits: dict[str, str] | None) -> list[dict[str, Any]]:
     labels = {"app": name}
     spread = {
         "maxSkew": 1,
@@ -69,7 +78,7 @@ def _service(name: str, replicas: int, node: str | None) -> list[dict[str, Any]]
         "whenUnsatisfiable": "DoNotSchedule",
         "labelSelector": {"matchLabels": labels},
     }
-    container = {"name": "main", "image": "any", "resources": {"requests": {"cpu": "100m"}}}
+    container = {"name": "main", "image": "any", "resources": {"requests": {"cpu": "100m"}, "limits": limits or {}}}
     pod: dict[str, Any] = {"containers": [container], "topologySpreadConstraints": [spread]}
     if node is not None:
         pod["nodeSelector"] = {HOST: node}

@@ -1,17 +1,23 @@
 """The placement gate: a change for the worse shuts it, a harmless one does not."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from gxsim.cli import app
 from gxsim.errors import ScenarioError
 from gxsim.plan.bench import Measured, compare, failed, measure, moved, read_baseline, run_suite, write_baseline
-from gxsim.plan.bench_suite import BenchCase, BenchSuite, load_case, place_case, read_suite
+from gxsim.plan.bench_suite import BenchCase, BenchSuite, load_case, read_suite
 from gxsim.plan.calibration import ratio
+from gxsim.plan.carry import place_case
 from gxsim.plan.quality import FIGURES, quality
 
 ROOT = Path(__file__).parent.parent
@@ -210,6 +216,10 @@ def test_the_gate_prints_writes_and_exits(tmp_path: Path) -> None:
             "{cases: [{name: a, files: [x]}, {name: a, files: [x]}]}",
             "spec.cases[1].name: 'a' is the name of another case already",
         ),
+        (
+            "{cases: [{name: a, files: [x]}], tolerance: {imbalance: 1}}",
+            "spec.tolerance.imbalance: unknown figure; did you mean 'imbalance_percent'?",
+        ),
         ("{cases: [{name: a, file: [x]}]}", "spec.cases[0].file: unknown field; did you mean 'files'?"),
     ],
 )
@@ -221,6 +231,48 @@ def test_a_suite_that_cannot_be_read_says_where(tmp_path: Path, spec: str, messa
     assert str(refused.value) == f"{path}:1: {message}"
 
 
+def test_every_figure_of_the_gate_is_documented() -> None:
+    page = (ROOT / "docs/placement-gate.md").read_text(encoding="utf-8")
+    for figure, (better, _) in FIGURES.items():
+        assert better == "neither" or f"`{figure}`" in page
+
+
 def test_a_baseline_that_is_not_there_says_how_to_write_it(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="write it with --update"):
         read_baseline(tmp_path / "none.json")
+
+
+def shell_of(step: str) -> str:
+    """What a step of the composite action runs."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    return next(one["run"] for one in action["runs"]["steps"] if one.get("name") == step)
+
+
+def test_the_action_fails_on_a_worse_change_and_writes_its_summary(tmp_path: Path) -> None:
+    suite, measured = run_suite(written(tmp_path / "before"), speed=False)
+    write_baseline(tmp_path / "baseline.json", suite, measured)
+    written(tmp_path / "after", api=API.replace('cpu: "1"', 'cpu: "4"'))
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "OLD": str(tmp_path / "before"),
+        "NEW": str(tmp_path / "after"),
+        "SUITE": str(tmp_path / "after-suite.yaml"),
+        "BASELINE": str(tmp_path / "baseline.json"),
+        "JUNIT": str(tmp_path / "junit.xml"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+    }
+    for folder in ("before", "after"):  # the folder is what is compared; the suite lies beside it
+        text = (tmp_path / folder / "suite.yaml").read_text(encoding="utf-8")
+        (tmp_path / folder / "suite.yaml").unlink()
+        (tmp_path / f"{folder}-suite.yaml").write_text(re.sub(r"\b(\d-\w\.yaml)", rf"{folder}/\1", text))
+    codes = [
+        subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", shell_of(step)], env=environment, capture_output=True
+        ).returncode
+        for step in ("Compare the placements", "Compare the figures")
+    ]
+    assert codes == [1, 1]
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "default/api" in summary  # moved, or Pending
+    assert "❌ worse" in summary
+    assert (tmp_path / "junit.xml").exists()

@@ -170,7 +170,7 @@ def test_a_lost_follower_changes_how_long_a_commit_takes() -> None:
         if history.leader[0] == 1:
             break
     assert history.times_s[:3].tolist() == [0.0, 100.0, 200.0]
-    np.testing.assert_allclose(history.commit_s[:3], [0.004, 0.102, 0.004])
+    np.testing.assert_allclose(history.commit_s[:3], [0.006, 0.104, 0.006])
 
 
 def test_every_subset_of_the_documented_orderers_is_judged() -> None:

@@ -118,6 +118,29 @@ def test_lost_quorum_fills_the_outbox_and_its_return_empties_it() -> None:
     assert drained == pytest.approx(1800 + 40 * 1200 / (2 / 0.0075 - 40), rel=0.05)
 
 
+def test_a_peer_that_was_refused_for_long_asks_again_late() -> None:
+    """100 ms, then a fifth more each time, at most an hour: refused for six hours, it comes up to an hour too late."""
+    lost_s, back_s = 600.0, 600.0 + 6 * 3600
+    reigns = Reigns(
+        from_s=np.array([-np.inf, back_s]),
+        to_s=np.array([lost_s, np.inf]),
+        noticed_s=np.array([lost_s, np.inf]),
+        commit_s=np.array([0.004, 0.004]),
+        leader=np.array([0, 0]),
+    )
+    channel = Channel(ledger=LEDGER, reigns=reigns)
+    pauses = np.minimum(0.1 * 1.2 ** np.arange(100), 3600.0)
+    tries_s = lost_s + np.cumsum(pauses)
+    again_s = tries_s[tries_s >= back_s][0]
+    np.testing.assert_allclose(channel.delivery, [[-np.inf, lost_s], [again_s, np.inf]])
+    passed = run(channel, 5, back_s + 5000)
+    after = passed.block_s > back_s
+    assert passed.block_s[after].min() < back_s + 2.0
+    assert passed.committed_s[passed.created_s > lost_s + 1].min() > again_s
+    restarted = replace(channel, event_peer=np.array([[-np.inf, lost_s], [back_s - 3.0, np.inf]]))
+    assert restarted.delivery[1, 0] - back_s < 0.8  # a fresh process begins with short pauses
+
+
 def test_a_projector_that_was_away_catches_up_from_its_checkpoint() -> None:
     away = np.array([[-np.inf, 600.0], [1200.0, np.inf]])
     series = ledger_series(

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gxsim.errors import ScenarioError
-from gxsim.model.cluster import Cluster
+from gxsim.model.cluster import Cluster, StorageClass
 from gxsim.model.model import HostUsage, Model, Usage
 from gxsim.model.pod import PodTemplate
-from gxsim.observe.headroom import lose
+from gxsim.observe.headroom import lose, losses
 from gxsim.plan.countings import REQUESTS, Recount, countings, free
 from gxsim.plan.headroom import headroom_of
 from gxsim.plan.increments import OnePod
 from gxsim.plan.place import place
 from gxsim.plan.room import is_plain, room
-from gxsim.plan.situations import losses, peak
+from gxsim.plan.situations import peak
 from gxsim.plan.wanted import median_pod, pod_of_file, replica_of, tenant_of
 from gxsim.scheduler import DEFAULT_PROFILE, Framework
 from gxsim.state import PENDING, ClusterState
@@ -73,7 +73,7 @@ def test_other_countings_place_pods_as_if_they_requested_that(cluster: Cluster, 
     state = running(cluster)
     increment = OnePod(name="more", single=pod)
     recount = Recount(counting)
-    fits, _ = placed_one_by_one(recount.state(state), recount.template(state, pod, "more"))
+    fits, _ = placed_one_by_one(recount.state(state), recount.template(state, pod, "default/more"))
     assert room(state, increment, counting, most=BOUND).fits == min(fits, BOUND)
 
 
@@ -183,3 +183,65 @@ def test_every_pod_counts_for_itself_when_counted_anew() -> None:
     again.check()
     assert (again.pod_node != PENDING).all()
     assert (free(state, limits) == again.allocatable - again.requested).all()
+
+
+TENANT = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: shop}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 300G}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: main, image: x, resources: {requests: {cpu: 1500m}}}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            - {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: db}}}
+      containers: [{name: main, image: x, resources: {requests: {cpu: 500m}}}]
+"""
+
+
+def test_a_tenant_comes_with_namespaces_claims_and_rules_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "tenant.yaml").write_text(TENANT)
+    local = StorageClass(name="local", provisioner="rancher.io/local-path", default=True)
+    local = dataclasses.replace(local, binding_mode="WaitForFirstConsumer")
+    state = running(Cluster(nodes=(node("a", 4000), node("b", 4000)), storage_classes=(local,)))
+    tenant = tenant_of([tmp_path / "tenant.yaml"], state)
+    found = room(state, tenant, REQUESTS)
+    assert found.by_node.tolist() == [3, 3]  # a web and the two of a db that lie apart, twice
+    assert found.fits == 2  # a third web would fill one node, and its db needs both
+    assert found.binds == "1 Insufficient cpu, 1 node(s) didn't match pod anti-affinity rules"
+    volumes = next(c for c in countings(Model()) if c.name == "volumes")
+    small = dataclasses.replace(state.cluster, nodes=(node("a", 40_000), node("b", 40_000)))
+    assert room(running(small), tenant, volumes).fits == 6  # three volumes of 300 GB on each disk of 1 TB
+
+
+def test_documented_usage_goes_with_a_tenant_into_its_next_namespace(tmp_path: Path) -> None:
+    (tmp_path / "tenant.yaml").write_text(TENANT)
+    usages = [
+        Usage(namespace="shop", workload=name, cpu_milli=100, memory_bytes=0, source="test") for name in ("web", "db")
+    ]
+    local = StorageClass(name="local", provisioner="rancher.io/local-path", default=True)
+    local = dataclasses.replace(local, binding_mode="WaitForFirstConsumer")
+    state = running(Cluster(nodes=(node("a", 1000, pods=99), node("b", 1000, pods=99)), storage_classes=(local,)))
+    usage = next(c for c in countings(Model(usage=tuple(usages))) if c.name == "usage")
+    assert room(state, tenant_of([tmp_path / "tenant.yaml"], state), usage).fits == 6  # 300m of 2 cores each

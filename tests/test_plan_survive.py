@@ -12,9 +12,8 @@ from gxsim.load.scenario import Case, load
 from gxsim.model.cluster import Cluster, PodDisruptionBudget
 from gxsim.model.model import Model
 from gxsim.model.scenario import Scenario
-from gxsim.observe.headroom import lose, may_move
+from gxsim.observe.headroom import lose, losses, may_move
 from gxsim.plan.drain import drain
-from gxsim.plan.situations import losses
 from gxsim.plan.survive import survive
 from gxsim.state import NO_OWNER, ClusterState
 from gxsim.study.simulate import started
@@ -147,3 +146,26 @@ def test_faults_of_the_scenario_itself_are_left_out() -> None:
     asked = load("gx/node-loss")
     quiet = dataclasses.replace(asked, scenario=dataclasses.replace(asked.scenario, faults=()))
     assert survive(asked, sizes=(1,), jobs=1).matrix.columns == survive(quiet, sizes=(1,), jobs=1).matrix.columns
+
+
+def test_a_pod_of_higher_priority_takes_the_place_of_another_after_a_loss() -> None:
+    low, high = template("low", 3000, 64), template("high", 3000, 64, priority=1000)
+    cluster = Cluster(nodes=(node("a"), node("b")), workloads=(deployment("high", 1, high), deployment("low", 1, low)))
+    state, _ = started(case(cluster), None)
+    where = {state.pod_names[pod].partition("-")[0]: int(state.pod_node[pod]) for pod in range(2)}
+    loss = lose(state, (where["high"],))
+    loss.state.check()
+    assert [loss.state.pod_names[new].partition("-")[0] for _, new in loss.moved] == ["high"]
+    assert [loss.state.pod_names[decision.pod].partition("-")[0] for decision in loss.pending] == ["low"]
+
+
+def test_a_loss_that_is_thought_through_changes_nothing() -> None:
+    asked = load("gx/node-loss")
+    state, _ = started(asked, asked.placement)
+    before = (state.requested.copy(), state.pod_node.tolist(), state.unschedulable.tolist(), list(state.claims))
+    loss = lose(state, (0, 1))
+    loss.state.check()
+    state.check()
+    assert (state.requested == before[0]).all()
+    assert (state.pod_node.tolist(), state.unschedulable.tolist(), list(state.claims)) == before[1:]
+    assert loss.here == len(loss.moved) + len(loss.pending) + loss.staying

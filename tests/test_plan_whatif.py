@@ -1,5 +1,7 @@
 """What-if: figures before and after, and nothing moves that the change does not concern."""
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,13 +9,21 @@ import pytest
 from gxsim.errors import ScenarioError
 from gxsim.load.documents import read
 from gxsim.load.manifests import cluster_of
+from gxsim.load.scenario import Case
+from gxsim.model.cluster import Cluster
+from gxsim.model.model import Model
+from gxsim.model.placement import PlacedPods, Placement
+from gxsim.model.pod import TopologySpreadConstraint
+from gxsim.model.scenario import Scenario
 from gxsim.plan.carry import carried
 from gxsim.plan.diff import diff
 from gxsim.plan.edits import edits
 from gxsim.plan.place import Placed, place
-from gxsim.plan.quality import quality
+from gxsim.plan.quality import fragmentation_percent, quality, skews
 from gxsim.plan.whatif import WhatIf, whatif
 from gxsim.state import PENDING
+from gxsim.study.simulate import started
+from tests.plan_clusters import ZONE, deployment, node, running, selecting, template
 
 MANIFESTS = """
 {apiVersion: v1, kind: Node, metadata: {name: a}, status: {allocatable: {cpu: "4", memory: 8Gi, pods: "20"}}}
@@ -182,3 +192,55 @@ def test_quality_counts_what_waits(file: Path) -> None:
     figures = quality(answer.after).figures
     state = answer.after.state
     assert figures["pending"] == int((state.pod_active & (state.pod_node == PENDING)).sum()) > 0
+
+
+def test_nodes_in_shorthand_stay_through_every_change(file: Path) -> None:
+    answer = whatif([file], edits(scale=["deploy/web=3"]), ["cpu=8,memory=8Gi"])
+    assert column(answer, "Nodes") == [3, 3]
+    assert answer.steps.columns["moved"] == [0]
+
+
+def test_a_scheduler_configuration_holds_before_and_after(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "scheduler").mkdir()
+    configuration = tmp_path / "scheduler" / "config.yaml"
+    configuration.write_text(
+        "{apiVersion: kubescheduler.config.k8s.io/v1, kind: KubeSchedulerConfiguration, profiles: [{pluginConfig: "
+        "[{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated}}}]}]}"
+    )
+    answer = whatif([file], edits(scale=["deploy/web=3"]), scheduler=configuration)
+    assert answer.before.case.profile.scoring_strategy.type == "MostAllocated"
+    assert answer.after.framework.profile == answer.before.case.profile
+
+
+def test_figures_of_a_placement_are_what_one_can_count_by_hand() -> None:
+    rule = {"topology_spread_constraints": (TopologySpreadConstraint(ZONE, 1, "ScheduleAnyway", selecting("web")),)}
+    zones = (node("a", zone="x"), node("b", zone="x"), node("c", 2000, zone="y"))
+    cluster = Cluster(nodes=zones, workloads=(deployment("web", 3, template("web", 1000, 64, **rule)),))
+    spread = (PlacedPods(namespace="default", deployment="web", nodes=("a", "a", "b")),)
+    start = Case(scenario=Scenario(name="t", manifests=()), cluster=cluster, model=Model())
+    state, framework = started(start, Placement(pods=spread))
+    found = quality(Placed(case=start, state=state, framework=framework)).figures
+    assert [(skew, most) for _, skew, most in skews(state)] == [(3, 1)]
+    assert (found["spread_violations"], found["replicas_together"], found["guarded"]) == (1, 1, 0)
+    assert (found["cpu_percent"], found["fullest_percent"]) == (30.0, 50.0)
+    assert (found["headroom"], found["fragmentation_percent"]) == (7, 0.0)
+    assert (found["headroom_n1"], found["pending_n1"]) == (3, 0)  # without a: six cores, three of them taken
+
+
+def test_free_cpu_that_no_pod_can_use_is_fragmented() -> None:
+    cluster = Cluster(
+        nodes=(node("a", 1000), node("b", 1500)), workloads=(deployment("web", 2, template("web", 800, 64)),)
+    )
+    state = running(cluster)
+    assert fragmentation_percent(state) == 100.0
+
+
+def test_manifests_from_standard_input_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(MANIFESTS))
+    assert column(whatif(["-"], edits(scale=["deploy/web=3"])), "Pods") == [3, 4]
+
+
+def test_an_input_without_nodes_says_how_to_add_some(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}")
+    with pytest.raises(ScenarioError, match="the input has no node"):
+        whatif([tmp_path / "web.yaml"], [])

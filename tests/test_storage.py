@@ -16,9 +16,10 @@ from gxsim.model.storage import Backup, Growth, HostGrowth, StorageStatement
 from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.storage.amounts import decimal, span
-from gxsim.storage.drivers import Draws, plan
+from gxsim.storage.drivers import Draws, levels
 from gxsim.storage.forecast import Forecast, forecast, purchases
 from gxsim.storage.places import places
+from gxsim.storage.plan import plan
 from gxsim.storage.statements import judge
 from gxsim.study.simulate import started
 
@@ -104,8 +105,9 @@ def test_a_node_holds_the_sum_of_its_volumes_and_of_what_lies_outside_them(state
     host = HostGrowth(name="images", level_bytes=(7, 7), source="test")
     logs = HostGrowth(name="logs", each="container", level_bytes=(10, 10), source="test")
     planned = plan(state, Model(growth=(growth(5, 5),), host_growth=(host, logs)), Draws(Streams(1), 3))
-    levels = np.einsum("rd,dpt->rpt", planned.weights, planned.levels(np.array([0.0, 1.0]), slice(0, 3)))
-    by_name = dict(zip([one.name for one in planned.rows], levels[:, 0, 1], strict=True))
+    drivers = levels(planned.drivers, np.array([0.0, 1.0]), slice(0, 3))
+    filled = np.einsum("rd,dpt->rpt", planned.weights, drivers)
+    by_name = dict(zip([one.name for one in planned.rows], filled[:, 0, 1], strict=True))
     containers = sum(len(state.templates[t].containers) for t in state.pod_template)
     assert by_name["srv1117946"] < by_name["srv1092158"]
     assert by_name["cluster"] == 5 + 4 * 7 + 10 * containers
@@ -265,6 +267,16 @@ def test_amounts_are_written_in_decimal_units() -> None:
     ]
     assert span(63.7e9, 109.2e9) == "63.7–109 GB"
     assert span(5e6, 5e6) == "5 MB"
+
+
+def test_a_range_the_wrong_way_round_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^perDay: expected the lower end first, got \[5, 1\]$"):
+        growth(5, 1)
+
+
+def test_a_statement_without_its_figure_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^the figure reach needs the field 'time'$"):
+        said("reach", names=("dump",))
 
 
 # ---- the verb -------------------------------------------------------------------------------------------------------

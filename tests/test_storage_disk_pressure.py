@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gxsim.controllers.disk_pressure import DISK_PRESSURE, DiskPressure, Disks
+from gxsim.controllers.disk_pressure import DISK_PRESSURE, DiskPressure, Disks, disk_bytes
 from gxsim.controllers.informer import Informer
 from gxsim.controllers.lease import Leases
 from gxsim.kernels.pressure import CRITICAL_PRIORITY, K3S
@@ -119,3 +119,9 @@ def test_a_disk_never_holds_less_than_nothing_or_more_than_its_size() -> None:
     disks.add(0, -5000 * GB, 5.0)
     assert disks.available_bytes(0, 100.0) == DISK
     assert disks.falls_to_s(0, 10 * GB, 100.0) == math.inf
+
+
+def test_the_disks_of_a_cluster_have_the_size_of_their_capacity(state: ClusterState) -> None:
+    node = Node(name="n", capacity={"ephemeral-storage": 10**12}, allocatable={"ephemeral-storage": 9 * 10**11})
+    assert disk_bytes(ClusterState(Cluster(nodes=(node,)))).tolist() == [10**12]
+    assert Disks.of(state).available_bytes(0, 0.0) == 0.0  # the fixture's nodes say nothing of a disk

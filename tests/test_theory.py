@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from gxsim.kernels.queueing import IDLE, bounded_rows, fifo_rows, idle_servers, lindley_rows
+from gxsim.kernels.queueing import IDLE, bounded_rows, fifo_rows, lindley_rows
 from gxsim.kernels.service_times import service_times
 from gxsim.kernels.sharing import processor_sharing
+from gxsim.kernels.tandem import multi_server_tandem, single_server_tandem
 from gxsim.kernels.waiting import erlang_b, erlang_c, mean_wait
+from tests.reference import stations
 
 LANES, STEPS = 1000, 4000
 T_999 = 3.3  # two-sided 99.9 % point of Student's t for hundreds of lanes
@@ -97,22 +99,40 @@ def test_m_m_c_c_loses_as_erlang_b_says() -> None:
     agrees(np.isnan(departures[STEPS // 4 :]).mean(axis=0), erlang_b(3, 2.4))
 
 
-@pytest.mark.parametrize(("servers", "wait"), [(1, 4.0), (3, 1.0786517)])
-def test_five_stations_in_a_row_are_five_stations(servers: int, wait: float) -> None:
-    """Burke (1956), Jackson (1957): departures of M/M/c are Poisson again."""
-    lanes, steps, rng = 300, 4000, np.random.default_rng(5)
-    times = np.cumsum(rng.standard_exponential((steps, lanes)) / (0.8 * servers), axis=0)
-    born = times
-    sojourn = np.zeros((steps, lanes))
-    for _ in range(5):
-        services = rng.standard_exponential((steps, lanes))
-        free = np.repeat(idle_servers(servers)[:, None], lanes, axis=1)
-        departures = fifo_rows(times, services, free) + services
-        order = np.argsort(departures, axis=0, kind="stable")
-        times = np.take_along_axis(departures, order, axis=0)
-        born = np.take_along_axis(born, order, axis=0)
-        sojourn = times - born
-    agrees(steady(sojourn), 5 * (wait + 1.0))
+def test_five_stations_in_a_row_are_five_stations() -> None:
+    """Burke (1956), Jackson (1957): departures of M/M/1 are Poisson again."""
+    agrees(single_server_tandem(np.random.default_rng(5), 0.8, np.ones(5), lanes=1000, steps=4000), 25.0)
+
+
+def test_stations_in_a_row_may_differ_in_speed_and_lanes_in_load() -> None:
+    services_s, rates = np.array([0.5, 0.2, 0.8]), np.repeat([0.3, 0.9], 600)
+    sojourns = single_server_tandem(np.random.default_rng(6), rates, services_s, lanes=1200, steps=3000)
+    for rate in (0.3, 0.9):
+        agrees(sojourns[rates == rate], sum(s / (1 - rate * s) for s in services_s))
+
+
+def test_five_stations_of_three_servers_in_a_row_are_five_stations() -> None:
+    blocks = multi_server_tandem(np.random.default_rng(5), 2.4, 3, 5, lanes=100, steps=6000, blocks=4)
+    agrees(np.concatenate([sojourns[:, 2000:].mean(axis=1) for sojourns in blocks]), 5 * (1.0786517 + 1.0))
+
+
+def test_the_customers_of_a_row_are_those_of_an_event_loop() -> None:
+    """The same draws: one block of one lane is a SimPy model of three hops."""
+    (block,) = multi_server_tandem(np.random.default_rng(8), 1.7, 2, 3, lanes=1, steps=2000, blocks=1)
+    rng = np.random.default_rng(8)
+    gaps = rng.standard_exponential(2000) / 1.7
+    drawn = [rng.standard_exponential(2000) for _ in range(3)]
+    assert np.sort(block[0]) == pytest.approx(np.sort(_followed(gaps, drawn, servers=2)), abs=1e-9)
+
+
+def _followed(gaps: np.ndarray, drawn: list[np.ndarray], *, servers: int) -> np.ndarray:
+    """Latencies hop by hop, where service n of a hop belongs to the n-th customer that arrives there."""
+    born = times = np.cumsum(gaps)
+    for services in drawn:
+        told = stations.fifo(np.diff(times, prepend=0.0), services, servers)
+        order = np.argsort(told["departures"], kind="stable")
+        times, born = told["departures"][order], born[order]
+    return times - born
 
 
 def test_fork_join_of_two_m_m_1_takes_seven_services() -> None:

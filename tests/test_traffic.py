@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gxsim.errors import InvariantError, ScenarioError
 from gxsim.kernels.histogram import BINS, bins_of, quantile
 from gxsim.load.scenario import Case
-from gxsim.model.model import Population
+from gxsim.model.model import Population, RateChange
 from gxsim.observe.table import Table
 from gxsim.observe.traffic import sweep, tables_of, traffic_tables
 from gxsim.rng import Streams
@@ -27,7 +27,7 @@ from gxsim.traffic.delays import great_circle_km, node_delays, user_delays
 from gxsim.traffic.flow import Flow
 from gxsim.traffic.routes import plan_traffic
 from gxsim.traffic.run import Traffic, run_traffic
-from gxsim.traffic.tally import ANSWERED, CAUSES, EDGE_DOWN, RATE_LIMITED
+from gxsim.traffic.tally import ANSWERED, CAUSES, EDGE_DOWN, FULL, RATE_LIMITED
 from tests.reference import stations
 from tests.small_world import network, path, small_world
 
@@ -146,14 +146,15 @@ def test_a_lost_node_takes_its_users_and_until_it_is_noticed_half_of_the_others(
     for population in ("easterners", "westerners"):
         for phase in ("before", "after"):
             assert users(paths, population, phase)["answered_percent"] > 99.9
-    for phase in ("undetected", "outage"):
-        lost = users(paths, "easterners", phase)
-        assert lost["edge_down"] == lost["sent"] > 0  # nobody changes the name, so its users stay away until it is back
+    # Nobody changes the name, so its users stay away until the node is back; the outage ends when its pod is, too.
+    blocked = [users(paths, "easterners", phase) for phase in ("undetected", "outage")]
+    assert blocked[0]["edge_down"] == blocked[0]["sent"] > 0
+    assert blocked[1]["edge_down"] > 0.97 * blocked[1]["sent"]
     blind = users(paths, "westerners", "undetected")
     assert 40 < blind["answered_percent"] < 60
     assert blind["no_connection"] > 0.95 * (blind["sent"] - blind["answered"])
     assert users(paths, "westerners", "outage")["answered_percent"] > 99.9
-    (noticed,) = [row for row in result.tables["node_losses"].rows()]
+    (noticed,) = result.tables["node_losses"].rows()
     assert blind["lasts_s"] == pytest.approx(noticed["noticed_s"] - noticed["lost_s"])
     front = {row["phase"]: row for row in rows(tables["stations"], step="default/front")}
     assert front["outage"]["pods"] == 1
@@ -185,8 +186,8 @@ def test_an_answer_after_the_users_patience_is_a_failure(tmp_path: Path) -> None
     hasty = [path("page", ["proxy", "default/front", "default/back"], patience="10ms")]
     result, traffic = traffic_of(small_world(tmp_path, paths=hasty))
     (before,) = rows(tables_of(traffic, result.state)[0], path="page", population="all")
-    # Two exponential services of 5 ms and one of 1 ms: P(sum > 10 ms) by the hypoexponential law, no queues to speak of.
-    assert 100 * before["too_late"] / before["sent"] == pytest.approx(45.4, abs=1.5)
+    # Exponential services of 5, 5 and 1 ms: P(sum > 10 ms) is 46.5 % (hypoexponential); queues are next to nothing.
+    assert 100 * before["too_late"] / before["sent"] == pytest.approx(46.5, abs=1.0)
 
 
 def test_requests_in_a_pod_that_dies_are_lost_with_it(tmp_path: Path) -> None:
@@ -196,8 +197,9 @@ def test_requests_in_a_pod_that_dies_are_lost_with_it(tmp_path: Path) -> None:
     ]
     result, traffic = traffic_of(small_world(tmp_path, loss=("one", "200s", "200s"), stations=slow))
     lost = sum(row["lost"] for row in rows(tables_of(traffic, result.state)[0], path="all", population="all"))
-    # 50/s in the front pod of node one for a second, and as many again that wait for the back's answer.
-    assert 70 < lost < 135
+    # 50/s pass the front pod on node one, a second there and a second for the back's answer; 25/s more of those who
+    # came through its proxy are two seconds with the other front pod and the back. Four standard errors of 150.
+    assert 100 < lost < 200
 
 
 # ---- names, limits, caches ------------------------------------------------------------------------------------------
@@ -247,11 +249,41 @@ def test_the_rate_follows_the_time_of_day() -> None:
     noun = Population(name="a", latitude=0, longitude=0, edge="one", rate=1, source="chosen")
     changes = [("08:00", 3.0), ("20:00", 0.5)]
     listed = tuple({"at_s": int(clock[:2]) * 3600.0, "factor": factor} for clock, factor in changes)
-    from gxsim.model.model import RateChange
-
     noun = dataclasses.replace(noun, profile=tuple(RateChange(**one) for one in listed))
     hours = np.array([0.0, 7.9, 8.0, 19.9, 20.0, 30.0, 33.0])
     assert factors(noun, hours * 3600).tolist() == [0.5, 0.5, 3.0, 3.0, 0.5, 0.5, 3.0]
+
+
+def _front(**fields: Any) -> list[dict[str, Any]]:
+    """Stations where the front is as *fields* say and nothing else takes long."""
+    quick = {"serviceTime": "1ms", "servers": 16, "source": "chosen"}
+    return [{"step": "default/front", **quick, **fields}, {"step": "*", **quick}]
+
+
+def test_a_pod_with_few_places_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
+    """Each front pod sees 50/s of 20 ms: M/M/1/1 loses one in two (Erlang B at a load of one)."""
+    stations_ = _front(serviceTime="20ms", servers=1, places=1)
+    _, traffic = traffic_of(small_world(tmp_path, stations=stations_))
+    refused = traffic.tally.outcomes[0, FULL].sum() / traffic.tally.sent.sum()
+    assert refused == pytest.approx(0.5, abs=0.01)
+
+
+def test_connections_that_stay_open_leave_a_new_pod_idle(tmp_path: Path) -> None:
+    case = small_world(tmp_path, loss=("one", "200s", "100s"), stations=_front(connections=20))
+    result, traffic = traffic_of(case)
+    table = tables_of(traffic, result.state)[2]
+    front = {row["phase"]: row for row in rows(table, step="default/front")}
+    assert front["before"]["busiest_over_mean"] > 1.02  # forty connections are seldom twenty and twenty
+    assert front["after"]["busiest_over_mean"] > 1.9  # the pod that came back gets no old connection
+    assert users(tables_of(traffic, result.state)[0], "westerners", "after")["answered_percent"] == 100
+
+
+def test_computing_stations_have_no_more_servers_than_their_pods_have_cores(tmp_path: Path) -> None:
+    case = small_world(tmp_path, limits={"cpu": "1500m"}, stations=_front(cpuBound=True, serviceTime="10ms"))
+    _, traffic = traffic_of(case)
+    front = next(stop for stop in traffic.plan.stops if stop.name == "default/front")
+    assert (front.station.servers, front.station.service_time_s) == (2, pytest.approx(0.01 * 2 / 1.5))
+    assert capacity(traffic.plan, 2).saturation_rate[1] == pytest.approx(2 * 1.5 / 0.01)  # two pods of 1.5 cores
 
 
 # ---- delays ---------------------------------------------------------------------------------------------------------
@@ -280,12 +312,6 @@ def _assert_means(traffic: Traffic, population: int, expected_s: set[float]) -> 
 
 
 def test_a_sibling_call_goes_back_to_its_caller_first(tmp_path: Path) -> None:
-    steps = ["default/front", "default/back", "default/side"]
-    siblings = [path("page", steps[:2] + ["proxy"])]
-    with pytest.raises(ScenarioError) as raised:
-        traffic_of(small_world(tmp_path, paths=[path("page", ["proxy", *steps])]))
-    assert str(raised.value) == "step default/side: there is no such Service and no such edge; write namespace/service"
-    del siblings
     calls = [path("page", ["proxy", "default/front", "default/back"], callers={"default/back": "proxy"})]
     case = small_world(tmp_path, network=network("links"), stations=FIXED, paths=calls)
     _, traffic = traffic_of(case)
@@ -360,6 +386,10 @@ def test_a_station_that_works_more_than_it_can_is_noticed(tmp_path: Path) -> Non
         (
             {"paths": [path("a", ["default/front", "default/back"]), path("b", ["default/back", "default/front"])]},
             "paths: requests would visit in circles: default/front -> default/back; queues need an order",
+        ),
+        (
+            {"paths": [path("a", ["proxy", "default/side"])]},
+            "step default/side: there is no such Service and no such edge; write namespace/service",
         ),
         (
             {"stations": [{"step": "proxy", "serviceTime": "1ms", "source": "chosen"}]},

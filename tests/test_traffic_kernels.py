@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gxsim.kernels.disruption import FINISHED, LOST, RESTARTED, RESUMED, Disruption, fifo_disrupted
-from gxsim.kernels.queueing import bounded_rows, fifo, fifo_lanes, fifo_rows, idle_servers, lindley_rows
+from gxsim.kernels.queueing import (
+    bounded_any_order,
+    bounded_rows,
+    fifo,
+    fifo_lanes,
+    fifo_rows,
+    idle_servers,
+    lindley_rows,
+)
 from gxsim.kernels.service_times import service_times
 from gxsim.kernels.sharing import processor_sharing
 from tests.reference import stations
@@ -138,6 +146,20 @@ def test_a_bounded_station_refuses_whom_simpy_refuses(servers: int, places: int)
     expected = stations.bounded(gaps, services, servers, places)
     assert np.array_equal(departures[:, 0], expected, equal_nan=True)
     assert np.isnan(expected).any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 4), st.integers(0, 4), st.floats(0.1, 1.5), st.integers(0, 1500))
+def test_a_bounded_station_in_any_order_and_cut_anywhere_is_the_same(
+    seed: int, servers: int, more: int, load: float, cut: int
+) -> None:
+    gaps, services = draws(seed, 1500, servers, load)
+    arrivals, shuffle = np.cumsum(gaps), np.random.default_rng(seed).permutation(1500)
+    expected = stations.bounded(gaps, services, servers, servers + more)
+    last, departures = idle_servers(servers + more), np.empty(1500)
+    for part in (shuffle[shuffle < cut], shuffle[shuffle >= cut]):
+        _, departures[part], last = bounded_any_order(arrivals[part], services[part], last, servers)
+    assert np.array_equal(departures, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("servers", [1, 3])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gxsim.cli.output import Files, Format, Output, Shapes
+from gxsim.cli.output import Files, Format, Output, Shapes, Variables
 
 
 def drain(
@@ -12,20 +12,23 @@ def drain(
     filename: Files,
     timeout: Annotated[str, typer.Option(help="Longest wait for one node, as of kubectl drain.")] = "30m",
     node_shape: Shapes = None,
+    set_var: Variables = None,
     output: Output = Format.table,
 ) -> None:
     """Plan to drain nodes one after the other: in which order, what is in the way, how long it takes.
 
     Exits with 1 if a drain does not end within the time-out.
     """
-    from gxsim.cli.output import show_grids
+    from gxsim.cli.output import show_grids, variables_of
     from gxsim.plan.drain import drain as plan_drain
     from gxsim.plan.place import case_of
     from gxsim.plan.survive import span_s
     from gxsim.report.document import tables_document
     from gxsim.report.survival import drain_grids
 
-    plan = plan_drain(case_of(filename, node_shape or ()), nodes, timeout_s=span_s("--timeout", timeout))
+    plan = plan_drain(
+        case_of(filename, node_shape or (), variables_of(set_var)), nodes, timeout_s=span_s("--timeout", timeout)
+    )
     tables = (plan.nodes, plan.obstacles, plan.pods, plan.services)
     show_grids(drain_grids(plan), tables_document("DrainResult", tables), output)
     raise typer.Exit(0 if plan.done else 1)

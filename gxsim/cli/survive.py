@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gxsim.cli.output import Files, Format, Output, Shapes
+from gxsim.cli.output import Files, Format, Output, Shapes, Variables
 
 
 def survive(
@@ -15,13 +15,14 @@ def survive(
     max_losses: Annotated[int, typer.Option(min=1, help="Most losses of each size; the dearest are run.")] = 64,
     jobs: Annotated[int, typer.Option(min=0, help="Worker processes; 0: as many as pay.")] = 0,
     node_shape: Shapes = None,
+    set_var: Variables = None,
     output: Output = Format.table,
 ) -> None:
     """Lose every node, every two nodes and every region on the clock, and show what is left.
 
     Exits with 1 if a consensus group loses its majority, or a Service its last endpoint, when a single node is lost.
     """
-    from gxsim.cli.output import show_grids
+    from gxsim.cli.output import show_grids, variables_of
     from gxsim.plan.place import case_of
     from gxsim.plan.survive import span_s
     from gxsim.plan.survive import survive as run_all
@@ -29,7 +30,7 @@ def survive(
     from gxsim.report.survival import survival_grids
 
     found = run_all(
-        case_of(filename, node_shape or ()),
+        case_of(filename, node_shape or (), variables_of(set_var)),
         label=region,
         horizon_s=span_s("--horizon", horizon),
         duration_s=span_s("--duration", duration) if duration else None,

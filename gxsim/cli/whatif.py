@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gxsim.cli.output import Files, Format, Output, Shapes
+from gxsim.cli.output import Files, Format, Output, Scheduler, Shapes, Variables
 
 Texts = list[str] | None
 
@@ -23,6 +23,8 @@ def whatif(
     ] = None,
     remove_node: Annotated[Texts, typer.Option(help="A node that goes. Repeatable.")] = None,
     node_shape: Shapes = None,
+    scheduler_config: Scheduler = None,
+    set_var: Variables = None,
     output: Output = Format.table,
 ) -> None:
     """Show figures before and after changes, what each one moves, and which nodes could then be emptied.
@@ -30,7 +32,7 @@ def whatif(
     Changes are made one after the other: files, fields, replicas, new nodes, nodes that go. What is unchanged stays
     where it lies. Exits with 1 if a pod is newly Pending or refused.
     """
-    from gxsim.cli.output import show_grids
+    from gxsim.cli.output import show_grids, variables_of
     from gxsim.plan.edits import edits
     from gxsim.plan.whatif import whatif as ask
     from gxsim.report.changes import whatif_grids
@@ -39,7 +41,8 @@ def whatif(
     changes = edits(
         apply=apply or (), sets=sets or (), scale=scale or (), add_node=add_node or (), remove_node=remove_node or ()
     )
-    answer = ask(filename, changes, node_shape or ())
+    variables = variables_of(set_var)
+    answer = ask(filename, changes, node_shape or (), scheduler=scheduler_config, variables=variables)
     difference = answer.difference
     tables = (answer.figures, answer.steps, difference.moves, difference.nodes, difference.survival, answer.emptying)
     show_grids(whatif_grids(answer), tables_document("WhatIfResult", tables), output)

@@ -51,11 +51,16 @@ class Rules:
 
 
 class Progress(NamedTuple):
-    """What a leader knows of one voter; ``heard`` is since the last check of the quorum."""
+    """What a leader knows of one voter; ``heard`` is since the last check of the quorum.
+
+    While it is ``probing`` for the place where the logs agree, one append at a time is under way: ``paused``.
+    """
 
     match: int = 0
     next: int = 1
     heard: bool = False
+    probing: bool = True
+    paused: bool = False
 
 
 class Voter(NamedTuple):
@@ -271,10 +276,13 @@ def _on_append_response(voter: Voter, message: AppendResponse, timeout: int) -> 
     if not message.accepted:
         agreed = voter.log.last_before(message.index, message.hint_term)
         known = voter.progress[message.sender]
-        voter = _with_progress(voter, message.sender, known._replace(heard=True, next=max(known.match, agreed) + 1))
-        return _replicate(voter, only=message.sender)
+        probing = Progress(match=known.match, next=max(known.match, agreed) + 1, heard=True)
+        return _replicate(_with_progress(voter, message.sender, probing), only=message.sender)
+    paused = voter.progress[message.sender].paused
     advanced = _advance_commit(_acknowledge(voter, message.sender, message.index))
-    return _replicate(advanced) if advanced.commit > voter.commit else (advanced, ())
+    if advanced.commit > voter.commit:
+        return _replicate(advanced)
+    return _replicate(advanced, only=message.sender) if paused else (advanced, ())
 
 
 def _on_heartbeat_response(voter: Voter, message: HeartbeatResponse, timeout: int) -> Outcome:
@@ -282,8 +290,8 @@ def _on_heartbeat_response(voter: Voter, message: HeartbeatResponse, timeout: in
     if voter.role is not Role.LEADER:
         return voter, ()
     known = voter.progress[message.sender]
-    if not known.heard:
-        voter = _with_progress(voter, message.sender, known._replace(heard=True))
+    if known.paused or not known.heard:
+        voter = _with_progress(voter, message.sender, known._replace(heard=True, paused=False))
     if known.match < voter.log.last_index:
         return _replicate(voter, only=message.sender)
     return voter, ()
@@ -313,24 +321,31 @@ def _tick_leader(voter: Voter, elapsed: int, since_heartbeat: int, timeout: int)
 
 
 def _replicate(voter: Voter, only: int | None = None) -> Outcome:
-    """Send everybody, or *only* one, what follows the last entry sent, and expect it to arrive."""
+    """Send everybody, or *only* one, what follows the last entry sent, and expect it to arrive unless probing."""
     log, sent = voter.log, []
     for to, known in _others(voter):
-        if only is not None and to != only:
+        if known.paused or (only is not None and to != only):
             continue
         previous = known.next - 1 if only is None or known.next <= log.last_index else known.match
         sent.append(
             Append(voter.id, to, voter.term, previous, log.term_at(previous), log.after(previous), voter.commit)
         )
-    reached = {message.to for message in sent}
-    progress = tuple(p._replace(next=log.last_index + 1) if i in reached else p for i, p in enumerate(voter.progress))
-    return voter._replace(progress=progress), tuple(sent)
+    progress = list(voter.progress)
+    for message in sent:
+        known = progress[message.to]
+        if known.probing:
+            progress[message.to] = known._replace(paused=bool(message.runs))
+        else:
+            progress[message.to] = known._replace(next=log.last_index + 1)
+    return voter._replace(progress=tuple(progress)), tuple(sent)
 
 
 def _acknowledge(voter: Voter, sender: int, index: int) -> Voter:
     known = voter.progress[sender]
     match = max(known.match, index)
-    return _with_progress(voter, sender, Progress(match=match, next=max(known.next, match + 1), heard=True))
+    return _with_progress(
+        voter, sender, Progress(match=match, next=max(known.next, match + 1), heard=True, probing=False)
+    )
 
 
 def _advance_commit(voter: Voter) -> Voter:

@@ -98,7 +98,9 @@ class DaemonSet:
         workload, revision = state.owners[owner].workload, template_hash(state.owners[owner].template)
         if workload.update_strategy == "OnDelete" or not self._outdated(state, held, revision):
             return False
-        missing, spare, broken = 0, [], []
+        missing = 0
+        spare: list[int] = []
+        broken: list[int] = []
         for pods in held.values():
             pod = pods[0] if len(pods) == 1 and not state.pod_terminating[pods[0]] else None
             if pod is None:

@@ -3,21 +3,23 @@
 import math
 from collections.abc import Callable, Sequence
 
-from gxsim.controllers.informer import Informer, WorkQueue
+from gxsim.controllers.informer import TOLERANCE_S, Informer, WorkQueue
 from gxsim.controllers.names import template_hash
-from gxsim.controllers.replica_set import HASH_LABEL, is_active, is_available, replica_set_of
+from gxsim.controllers.replica_set import is_active, is_available, replica_set_of
 from gxsim.model.control_plane import ControlPlane
-from gxsim.state import PHASE_RUNNING, ClusterState
+from gxsim.state import PHASE_RUNNING, ClusterState, Event
 
 
 class Deployment:
     """Rolling update within maxSurge and maxUnavailable, or Recreate."""
 
     def __init__(self, control_plane: ControlPlane, *, informer: Informer):
-        self.informer = informer
+        self.control_plane, self.informer = control_plane, informer
         self.queue = WorkQueue("Deployment", control_plane)
         self._sets: dict[int, list[int]] = {}  # deployment: its ReplicaSets, oldest first
         self._seen_owners = 0
+        self._wanted: dict[int, int] = {}  # deployment: its replicas when its ReplicaSets were last scaled
+        self._progress: dict[int, tuple[tuple[int, ...], float]] = {}  # how far a rollout is, and since when
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         self.informer.follow(state)
@@ -41,8 +43,18 @@ class Deployment:
                 state.disown(one)
             return bool(sets)
         hashed = template_hash(held.template)
-        new = next((s for s in sets if state.owners[s].template.labels.get(HASH_LABEL) == hashed), None)
+        new = next((s for s in sets if template_hash(state.owners[s].template) == hashed), None)
         old = [s for s in sets if s != new]
+        was, self._wanted[deployment] = self._wanted.get(deployment, held.replicas), held.replicas
+        if was != held.replicas and any(state.owners[s].replicas for s in old):
+            return self._scale_all(state, deployment, sets, was)
+        self._watch_progress(state, deployment, new, old, now)
+        changed = self._update(state, deployment, new, old, now)
+        return self._forget_history(state, old) or changed
+
+    def _update(self, state: ClusterState, deployment: int, new: int | None, old: Sequence[int], now: float) -> bool:
+        """One step of the Deployment's strategy."""
+        held = state.owners[deployment]
         if held.workload.update_strategy == "Recreate":
             return self._recreate(state, deployment, new, old, now)
         if new is None:
@@ -50,6 +62,64 @@ class Deployment:
             self._scale_up(state, deployment, new, old)
             return True
         return self._roll(state, deployment, new, old, now)
+
+    def _forget_history(self, state: ClusterState, old: Sequence[int]) -> bool:
+        """Remove the oldest of the ReplicaSets that are empty, but for those kept for an undo."""
+        empty = [s for s in old if state.owners[s].replicas == 0 and not self.informer.pods_of(s)]
+        over = empty[: max(0, len(empty) - self.control_plane.revision_history_limit)]
+        for one in over:
+            state.disown(one)
+        return bool(over)
+
+    # ---- progress -----------------------------------------------------------------------------------------------
+
+    def _watch_progress(
+        self, state: ClusterState, deployment: int, new: int | None, old: Sequence[int], now: float
+    ) -> None:
+        """Say once that a rollout has not moved for ``progressDeadlineSeconds``; nothing is rolled back."""
+        held = state.owners[deployment]
+        kept = sum(state.owners[s].replicas for s in old)
+        updated = state.owners[new].replicas if new is not None else 0
+        available = self._available(state, new, deployment, now) if new is not None else 0
+        if new is not None and kept == 0 and updated == available == held.replicas:
+            self._progress.pop(deployment, None)
+            return
+        status = (held.revision, kept, updated, available)
+        deadline_s = held.workload.progress_deadline_s
+        known, since_s = self._progress.get(deployment, ((), now))
+        if known != status:
+            self._progress[deployment] = (status, now)
+            self.queue.add([deployment], now + deadline_s)
+        elif now >= since_s + deadline_s - TOLERANCE_S:
+            self._progress[deployment] = (status, math.inf)
+            message = f'ReplicaSet "{state.owners[new].name}" has timed out progressing.' if new is not None else ""
+            name = f"{held.namespace}/{held.name}"
+            state.emit(Event(now, "Deployment", name, "ProgressDeadlineExceeded", message))
+
+    # ---- strategies ---------------------------------------------------------------------------------------------
+
+    def _scale_all(self, state: ClusterState, deployment: int, sets: Sequence[int], was: int) -> bool:
+        """Share a change of replicas in the middle of a rollout among the ReplicaSets, by their size (scale)."""
+        held = state.owners[deployment]
+        surge, _ = bounds(held.replicas, held.workload.max_surge, held.workload.max_unavailable)
+        surge_before, _ = bounds(was, held.workload.max_surge, held.workload.max_unavailable)
+        allowed = held.replicas + surge if held.replicas else 0
+        active = [s for s in sets if state.owners[s].replicas]
+        to_add = allowed - sum(state.owners[s].replicas for s in active)
+        order = sorted(active, key=lambda s: (-state.owners[s].replicas, -s if to_add > 0 else s))
+        sizes: dict[int, int] = {}
+        for one in order:
+            size = state.owners[one].replicas
+            change = _rounded(size * allowed / (was + surge_before)) - size
+            left = to_add - sum(sizes[s] - state.owners[s].replicas for s in sizes)
+            sizes[one] = size + (min(change, left) if to_add > 0 else max(change, left))
+        if order:
+            left = to_add - sum(sizes[s] - state.owners[s].replicas for s in sizes)
+            sizes[order[0]] = max(0, sizes[order[0]] + left)
+        for one, size in sizes.items():
+            if size != state.owners[one].replicas:
+                state.scale(one, size)
+        return True
 
     def _recreate(self, state: ClusterState, deployment: int, new: int | None, old: Sequence[int], now: float) -> bool:
         """All old pods go before the first new one is made."""
@@ -134,6 +204,11 @@ class Deployment:
             else:
                 self.queue.add([deployment], float(state.pod_ready_since_s[pod]) + min_ready_s)
         return count
+
+
+def _rounded(amount: float) -> int:
+    """The nearest whole number, halves away from zero."""
+    return math.floor(abs(amount) + 0.5) * (1 if amount >= 0 else -1)
 
 
 def bounds(replicas: int, max_surge: int | str, max_unavailable: int | str) -> tuple[int, int]:

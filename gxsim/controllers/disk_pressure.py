@@ -21,9 +21,17 @@ from gxsim.kernels.pressure import (
     starved,
 )
 from gxsim.model.node import Taint
-from gxsim.state import PHASE_FAILED, PHASE_RUNNING, ClusterState, Event
+from gxsim.state import PHASE_FAILED, PHASE_RUNNING, STORAGE, ClusterState, Event
 
 DISK_PRESSURE = Taint("node.kubernetes.io/disk-pressure", "", "NoSchedule")
+
+
+def disk_bytes(state: ClusterState) -> NDArray[np.int64]:
+    """(nodes,) size of the disk that volumes, images and logs share; what is allocatable where no capacity is given."""
+    offered = state.allocatable[:, STORAGE].tolist()
+    return np.array(
+        [node.capacity.get("ephemeral-storage", offered[i]) for i, node in enumerate(state.nodes)], np.int64
+    )
 
 
 class Disks:
@@ -35,6 +43,12 @@ class Disks:
         self._used_bytes = np.array(used_bytes, float)
         self._since_s = np.zeros(len(self.disk_bytes))
         self.rate_bytes_per_s = np.zeros(len(self.disk_bytes))
+
+    @classmethod
+    def of(cls, state: ClusterState) -> "Disks":
+        """The disks of a cluster, with nothing on them."""
+        sizes = disk_bytes(state)
+        return cls(sizes, np.zeros(len(sizes)))
 
     def available_bytes(self, node: int, now: float) -> float:
         """What is left on *node*; never negative."""

@@ -19,7 +19,7 @@ from gxsim.controllers.probes import failing_s, passing_s
 from gxsim.model.control_plane import Kubelet as Parameters
 from gxsim.model.control_plane import PodTiming
 from gxsim.model.pod import PodTemplate, Probe
-from gxsim.state import PENDING, PHASE_RUNNING, PHASE_SUCCEEDED, READY, ClusterState, Event
+from gxsim.state import PENDING, PHASE_FAILED, PHASE_RUNNING, PHASE_SUCCEEDED, READY, ClusterState, Event
 
 Plan = tuple[float, str]  # when, and which method of Kubelet carries it out
 
@@ -30,6 +30,8 @@ class Timing:
 
     start_s: float
     ready_s: float
+    never_restarts: bool
+    run_s: float  # inf for containers that are always restarted
     stop_s: float
     startup: tuple[Probe, ...]
     readiness: tuple[Probe, ...]
@@ -199,6 +201,8 @@ class Kubelet:
             return max(float(state.pod_deleted_s[pod]), resumed_s) + stop_s, "stop"
         if not memory.running and state.pod_ready[pod]:
             return max(resumed_s, now), "lost"
+        if not memory.running and memory.exits and timing.never_restarts:
+            return now, "fail"
         if not memory.running:
             return self._start_s(state, pod, memory, timing), "start"
         if pod in self.crash_after_s:
@@ -212,7 +216,8 @@ class Kubelet:
             return max(ready_s, resumed_s, now), "ready"
         if state.pod_stalled[pod]:
             return self._stalled_plan(state, pod, memory, timing)
-        return None
+        ends_s = float(state.pod_started_s[pod]) + timing.run_s
+        return None if math.isinf(ends_s) else (max(now, ends_s), "complete")
 
     def _start_s(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> float:
         """When containers that do not run will: after the start delay, or after the crash back-off."""
@@ -289,6 +294,14 @@ class Kubelet:
     def _exit(self, state: ClusterState, pod: int, now: float) -> None:
         state.crash(pod)
 
+    def _complete(self, state: ClusterState, pod: int, now: float) -> None:
+        """The containers have ended well and are not restarted."""
+        state.finish(pod, PHASE_SUCCEEDED)
+
+    def _fail(self, state: ClusterState, pod: int, now: float) -> None:
+        """The containers have ended badly and are not restarted."""
+        state.finish(pod, PHASE_FAILED)
+
     def _stop(self, state: ClusterState, pod: int, now: float) -> None:
         state.emit(Event(now, "Pod", state.pod_key(pod), "Killing", "Stopping containers"))
         state.finish(pod, PHASE_SUCCEEDED)
@@ -302,6 +315,8 @@ ACTIONS = {
     "unready": Kubelet._unready,
     "kill": Kubelet._kill,
     "exit": Kubelet._exit,
+    "complete": Kubelet._complete,
+    "fail": Kubelet._fail,
     "stop": Kubelet._stop,
 }
 
@@ -320,9 +335,12 @@ def _timing(template: PodTemplate, parameters: Parameters, pod_timings: Sequence
     def probes(name: str) -> tuple[Probe, ...]:
         return tuple(probe for c in template.containers if (probe := getattr(c, name)) is not None)
 
+    run_s = parameters.run_s if given.run_s is None else given.run_s
     return Timing(
         start_s=parameters.start_s if given.start_s is None else given.start_s,
         ready_s=parameters.ready_s if given.ready_s is None else given.ready_s,
+        never_restarts=template.restart_policy == "Never",
+        run_s=math.inf if template.restart_policy == "Always" else run_s,
         stop_s=parameters.stop_s if given.stop_s is None else given.stop_s,
         startup=probes("startup_probe"),
         readiness=probes("readiness_probe"),

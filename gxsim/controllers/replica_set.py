@@ -7,12 +7,10 @@ from dataclasses import replace
 from gxsim.controllers.admission import Admission, Refused
 from gxsim.controllers.deletion import delete_pod
 from gxsim.controllers.informer import Informer, WorkQueue
-from gxsim.controllers.names import suffix, template_hash
+from gxsim.controllers.names import HASH_LABEL, suffix, template_hash
 from gxsim.model.control_plane import ControlPlane
 from gxsim.model.pod import PodTemplate
 from gxsim.state import PENDING, PHASE_RUNNING, ClusterState, Event, Owner
-
-HASH_LABEL = "pod-template-hash"
 
 
 class ReplicaSet:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gxsim.controllers.deletion import delete_pod
-from gxsim.controllers.names import template_hash
+from gxsim.controllers.names import HASH_LABEL, template_hash
 from gxsim.controllers.node_lifecycle import NO_EXECUTE
-from gxsim.controllers.replica_set import HASH_LABEL
 from gxsim.engine.components import COMPONENTS
 from gxsim.engine.partition import Cut
 from gxsim.engine.targets import nodes_of
@@ -157,7 +156,7 @@ def undo_rollout(sim: "Simulation", fault: Fault, owner: int) -> None:
     """kubectl rollout undo: back to the template of the newest ReplicaSet that is not the current one."""
     state, hashed = sim.state, template_hash(sim.state.owners[owner].template)
     sets = [held for held in state.owners if held.parent == owner and not held.deleted]
-    old = [held for held in sets if held.template.labels.get(HASH_LABEL) != hashed]
+    old = [held for held in sets if template_hash(held.template) != hashed]
     if old:
         held = max(old, key=lambda held: held.revision)
         labels = {name: value for name, value in held.template.labels.items() if name != HASH_LABEL}
@@ -209,6 +208,14 @@ LEVELS: dict[str, tuple[str, Callable[[Any], float]]] = {  # action: its paramet
     "memory-stress": ("size", lambda written: float(whole(written))),
     "clock-skew": ("offset", duration_s),
 }
+
+
+def fill_disk(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.components.fill_disk(node, level_value(fault), float(sim.env.now))
+
+
+def empty_disk(sim: "Simulation", fault: Fault, node: int) -> None:
+    sim.components.fill_disk(node, -level_value(fault), float(sim.env.now))
 
 
 # ---- pods that cannot stay up ---------------------------------------------------------------------------------------

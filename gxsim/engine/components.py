@@ -10,9 +10,11 @@ from gxsim.controllers.admission import Admission
 from gxsim.controllers.attach_detach import AttachDetach, Attachments
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
+from gxsim.controllers.disk_pressure import DiskPressure, Disks
 from gxsim.controllers.disruption import Disruption
 from gxsim.controllers.endpoint_slice import EndpointSlice
 from gxsim.controllers.informer import TOLERANCE_S, Informer
+from gxsim.controllers.job import Job
 from gxsim.controllers.kubelet import Kubelet
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.node_lifecycle import NodeLifecycle
@@ -31,6 +33,7 @@ from gxsim.scheduler.queue import Framework, Scheduler
 from gxsim.state import ClusterState
 
 APISERVER, CONTROLLERS, SCHEDULER, ETCD = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"
+DISK = "ephemeral-storage"
 COMPONENTS = (APISERVER, CONTROLLERS, SCHEDULER, ETCD)
 
 
@@ -76,6 +79,7 @@ class Components:
             status_s=phases.status_s,
             reconcile_s=phases.reconcile_s,
         )
+        self.disk_pressure: DiskPressure | None = None  # once a fault fills a disk
         self.disruption = Disruption(control_plane, self.informer)
         self.processes: dict[str, list[Controller]] = {}
         self.starts_s: dict[str, float] = {}  # of processes that are to start
@@ -93,8 +97,17 @@ class Components:
             return []
         controllers, scheduler = self.processes.get(CONTROLLERS, []), self.processes.get(SCHEDULER, [])
         if self.leases.is_blind(now):
-            return [self.kubelets, self.disruption, *(c for c in controllers if isinstance(c, NodeLifecycle))]
-        return [self.kubelets, self.disruption, *controllers, *scheduler]
+            controllers, scheduler = [c for c in controllers if isinstance(c, NodeLifecycle)], []
+        disks = [] if self.disk_pressure is None else [self.disk_pressure]
+        return [self.kubelets, *disks, self.disruption, *controllers, *scheduler]
+
+    def fill_disk(self, node: int, amount_bytes: float, now: float) -> None:
+        """Write so much outside volumes on *node*, or free it; from then on the kubelets watch their disks."""
+        if self.disk_pressure is None:
+            sizes = [float(n.capacity.get(DISK, n.allocatable.get(DISK, math.inf))) for n in self.state.nodes]
+            disks = Disks(np.array(sizes), np.zeros(len(sizes)))
+            self.disk_pressure = DiskPressure(disks, leases=self.leases, informer=self.informer)
+        self.disk_pressure.disks.add(node, amount_bytes, now)
 
     def fail(self, name: str, now: float) -> None:
         """One more fault stops *name*; controllers and scheduler forget what they had in memory."""
@@ -231,6 +244,7 @@ class Components:
             ReplicaSet(parameters, informer=informer, admission=self.admission, victim_order=self.phases.victim_order),
             StatefulSet(parameters, informer=informer, admission=self.admission),
             DaemonSet(parameters, informer=informer, admission=self.admission),
+            Job(parameters, informer=informer, admission=self.admission),
             VolumeBinder(parameters, self.leases),
             AttachDetach(parameters, self.attachments),
             EndpointSlice(),

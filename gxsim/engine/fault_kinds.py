@@ -44,7 +44,7 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
     ("NetworkChaos", "delay"): _LEVEL,
     ("NetworkChaos", "loss"): _LEVEL,
     ("NetworkChaos", "bandwidth"): _LEVEL,
-    ("IOChaos", "disk-fill"): _LEVEL,
+    ("IOChaos", "disk-fill"): FaultKind(what="nodes", begin=acts.fill_disk, end=acts.empty_disk),
     ("IOChaos", "disk-slow"): _LEVEL,
     ("StressChaos", "cpu-stress"): _LEVEL,
     ("StressChaos", "memory-stress"): FaultKind(what="pods", begin=acts.stress_pod, end=acts.unstress_pod),

@@ -8,7 +8,7 @@ import numpy as np
 import simpy
 
 from gxsim.engine.acts import LEVELS, level_value
-from gxsim.engine.components import COMPONENTS, ETCD
+from gxsim.engine.components import COMPONENTS, DISK, ETCD
 from gxsim.engine.fault_kinds import STEPS, WORKFLOW, FaultKind, action_of, kind_of
 from gxsim.engine.occurrences import occurrences
 from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of
@@ -52,8 +52,8 @@ def inject(sim: "Simulation", injection: Injection, name: str) -> Process:
     for gap_s, duration_s in occurrences(injection.fault, rng):
         yield sim.env.timeout(gap_s)
         yield from strike(sim, injection, duration_s, rng)
-        if duration_s is None:
-            return
+        if duration_s is None and injection.kind is not None and injection.kind.end is not None:
+            return  # it lasts for ever
 
 
 def strike(sim: "Simulation", injection: Injection, duration_s: float | None, rng: np.random.Generator) -> Process:
@@ -128,7 +128,10 @@ def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
     _check_mode(fault, path)
     fault = replace(fault, action=action_of(fault))
     _check_level(fault, path)
-    return Injection(fault, kind, _rows(state, fault, kind, path))
+    _check_quota(fault, path)
+    rows = _rows(state, fault, kind, path)
+    _check_disks(state, fault, rows, path)
+    return Injection(fault, kind, rows)
 
 
 def _step(state: ClusterState, workflow: Fault, i: int, path: str) -> Injection:
@@ -140,6 +143,17 @@ def _step(state: ClusterState, workflow: Fault, i: int, path: str) -> Injection:
                 f"{here}.{name.removesuffix('_s')}", "a step happens once; write it as a fault of its own"
             )
     return _injection(state, replace(step, name=step.name or f"{workflow.name}/{i}"), here)
+
+
+def _check_quota(fault: Fault, path: str) -> None:
+    if fault.action == "quota" and not fault.parameters.get("name"):
+        raise ScenarioError(f"{path}.parameters.name", "is missing: the ResourceQuota to write")
+
+
+def _check_disks(state: ClusterState, fault: Fault, rows: Sequence[int], path: str) -> None:
+    for node in (state.nodes[row] for row in rows if fault.action == "disk-fill"):
+        if DISK not in node.capacity and DISK not in node.allocatable:
+            raise ScenarioError(f"{path}.selector", f"node {node.name} does not say how much {DISK} it has")
 
 
 def _check_level(fault: Fault, path: str) -> None:

@@ -55,8 +55,10 @@ def copied(levels: NDArray, days: NDArray, *, every: float, keep: int) -> NDArra
     first = int(np.ceil(days[0] / every - 1e-9))
     moment = np.arange(first, last[-1] + 1) * every - days[0]
     before = np.floor(moment + 1e-9).astype(int)
-    after = np.minimum(before + 1, len(days) - 1)
-    sizes = levels[:, before] + (moment - before) * (levels[:, after] - levels[:, before])
+    sizes = levels[:, before]
+    if np.any(moment != before):
+        after = np.minimum(before + 1, len(days) - 1)
+        sizes += (moment - before) * (levels[:, after] - sizes)
     sums = np.zeros((len(levels), len(moment) + 1))
     np.cumsum(sizes, axis=1, out=sums[:, 1:])
     count = last - first + 1

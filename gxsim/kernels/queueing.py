@@ -36,13 +36,13 @@ def lindley_rows(gaps: NDArray, services: NDArray, wait: NDArray) -> NDArray:
     return waits
 
 
-def fifo_rows(arrivals: NDArray, services: NDArray, free: NDArray) -> NDArray:
+def fifo_rows(arrivals: NDArray, services: NDArray, free: NDArray, out: NDArray | None = None) -> NDArray:
     """(steps, lanes) starts of stations with as many servers as *free* has rows, one station per lane.
 
     ``free`` (servers, lanes) is sorted downwards (first row earliest) and is brought up to date in place. A customer
     with arrival ``-inf`` and service 0 changes nothing: padding.
     """
-    starts = np.empty_like(arrivals)
+    starts = np.empty_like(arrivals) if out is None else out
     departure = np.empty(arrivals.shape[1])
     for step in range(len(arrivals)):
         start = starts[step]
@@ -114,6 +114,33 @@ def fifo_any_order(arrivals: NDArray, services: NDArray, free: NDArray) -> tuple
     starts = np.empty(len(arrivals))
     starts[order], free = fifo(arrivals[order], services[order], free)
     return starts, free
+
+
+def bounded_any_order(
+    arrivals: NDArray, services: NDArray, last: NDArray, servers: int
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Starts and departures of customers in any order at a station with as many places as *last* has entries.
+
+    NaN for those refused because all places were taken. ``last`` are its latest departures, and is returned as they are
+    afterwards. The plain loop runs only where somebody is refused.
+    """
+    starts, _ = fifo_any_order(arrivals, services, last[len(last) - servers :])
+    departures = starts + services
+    if (departures > arrivals).all():
+        ends = np.sort(np.concatenate([last, departures]))
+        if (ends[: len(arrivals)] <= np.sort(arrivals)).all():  # a place was free at every arrival
+            return starts, departures, ends[len(arrivals) :]
+    order = np.argsort(arrivals, kind="stable")
+    times = last.tolist()
+    starts, departures = np.full(len(arrivals), np.nan), np.full(len(arrivals), np.nan)
+    for customer in order.tolist():
+        arrival = arrivals[customer]
+        if times[0] <= arrival:
+            starts[customer] = start = max(arrival, times[-servers])
+            departures[customer] = departure = start + services[customer]
+            times.pop(0)
+            insert(times, departure)
+    return starts, departures, np.array(times)
 
 
 def fifo_lanes(arrivals: NDArray, services: NDArray, lane: NDArray, free: list[NDArray]) -> NDArray:

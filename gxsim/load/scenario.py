@@ -11,6 +11,7 @@ from gxsim.load.documents import Document, read_one, steps
 from gxsim.load.fields import read_fields, unknown_name
 from gxsim.load.manifests import load_cluster
 from gxsim.load.scheduler_configuration import read_scheduler_configuration
+from gxsim.load.traces import with_traces
 from gxsim.model.cluster import Cluster
 from gxsim.model.model import Model
 from gxsim.model.placement import Placement
@@ -55,6 +56,7 @@ def load(path: str | Path) -> Case:
     document = read_one(file, digests)
     scenario = _noun(document, "Scenario")
     folder = file.parent
+    scenario = dataclasses.replace(scenario, faults=with_traces(scenario.faults, folder, digests))
     cluster = load_cluster([folder / name for name in (*scenario.manifests, *scenario.overlays)], digests)
     model = _read(folder / scenario.model, "Model", digests) if scenario.model else Model()
     placement = _read(folder / scenario.placement, "Placement", digests) if scenario.placement else None

@@ -38,8 +38,12 @@ class ControlPlane:
 
     slow_start_batch: int = spec(1, doc="Pods in the first batch of a ReplicaSet; each further batch doubles", gt=0)
     burst_replicas: int = spec(500, doc="Most pods a ReplicaSet creates or deletes in one sync", gt=0)
+    revision_history_limit: int = spec(10, doc="Empty ReplicaSets a Deployment keeps for an undo", ge=0)
     requeue_base_s: float = spec(0.005, doc="First pause after a failed sync; it doubles", gt=0)
     requeue_cap_s: float = spec(1000.0, doc="Longest pause after failed syncs", gt=0)
+
+    job_backoff_s: float = spec(10.0, doc="First pause before a Job replaces a failed pod; it doubles", gt=0)
+    job_backoff_cap_s: float = spec(600.0, doc="Longest pause before a Job replaces a failed pod", gt=0)
 
     pod_initial_backoff_s: float = spec(1.0, doc="First pause of an unschedulable pod; it doubles", gt=0)
     pod_max_backoff_s: float = spec(10.0, doc="Longest pause of an unschedulable pod", gt=0)
@@ -71,6 +75,7 @@ class Kubelet:
     reboot_s: float = spec(0.0, doc="Additional time after a reboot before containers start", ge=0)
     restart_s: float = spec(1.0, doc="From the end of the back-off to running containers again", ge=0)
     ready_s: float = spec(0.0, doc="From running to Ready for pods without a readiness probe", ge=0)
+    run_s: float = spec(60.0, doc="From running to the end of containers that are not restarted, as a Job's", ge=0)
     stop_s: float = spec(1.0, doc="From the deletion to the end of the containers, at most the grace period", ge=0)
     crash_backoff_s: float = spec(10.0, doc="First pause before a crashed container starts again; it doubles", gt=0)
     crash_backoff_cap_s: float = spec(300.0, doc="Longest pause before a crashed container starts again", gt=0)
@@ -88,6 +93,7 @@ class PodTiming:
     annotations: Mapping[str, str] = spec(doc="Annotations the pod must carry", factory=dict)
     start_s: float | None = spec(None, doc="From binding to running containers", ge=0)
     ready_s: float | None = spec(None, doc="From running to an application that answers; inf: never")
+    run_s: float | None = spec(None, doc="From running to the end of containers that are not restarted", ge=0)
     stop_s: float | None = spec(None, doc="From the deletion to the end of the containers", ge=0)
 
     def selects(self, namespace: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> bool:

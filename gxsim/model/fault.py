@@ -41,8 +41,8 @@ class Fault:
 
     name: str = spec("", doc="Name of the fault; names its random stream")
     kind: str = spec(
-        doc="NodeChaos, ZoneChaos, PodChaos, NetworkChaos, IOChaos, StressChaos, TimeChaos, ComponentChaos, Operation or "
-        "Workflow"
+        doc="NodeChaos, ZoneChaos, PodChaos, NetworkChaos, IOChaos, StressChaos, TimeChaos, ComponentChaos, "
+        "Operation or Workflow"
     )
     action: str = spec(doc="What happens, such as node-stop or pod-kill")
     mode: str = spec("all", doc="How many of the selected targets are hit", choices=MODES)

@@ -139,6 +139,14 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel:
+    """Steps of a path that one caller calls at the same time."""
+
+    steps: tuple[str, ...] = spec(doc="Steps that follow each other in the path; the caller of the first calls all")
+    wait_for: int = spec(0, doc="Answers that are enough: 1 is any; 0: all of them", ge=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
     """A request path: steps in order; a step is ``namespace/service`` or an edge such as ``nginx``."""
 
@@ -147,6 +155,7 @@ class Path:
     node_port: int = spec(0, doc="NodePort the edge forwards to", ge=0, le=65535)
     steps: tuple[str, ...] = spec(doc="The services a request visits, in order")
     callers: Mapping[str, str] = spec(doc="Who calls a step, where it is not the step before", factory=dict)
+    parallel: tuple[Parallel, ...] = spec((), doc="Steps that are not called one after the other")
     connect_timeout_s: float = spec(60.0, doc="How long a caller waits for a dead endpoint; nginx's default", gt=0)
     retries: int = spec(0, doc="Further endpoints a caller tries, each picked anew", ge=0)
     patience_s: float | None = spec(None, doc="A later answer is a failure to the user; absent: any will do", gt=0)
@@ -166,7 +175,16 @@ class Station:
     samples_s: tuple[float, ...] = spec((), doc="Measured service times to draw from, for empirical", gt=0)
     hit_ratio: float = spec(0.0, doc="Share of visits after which the steps that follow are left out", ge=0, le=1)
     servers: int = spec(1, doc="Visits that one pod serves at a time: threads or connections", ge=1)
+    places: int | None = spec(None, doc="Visits one pod holds, those in service included; absent: any number", ge=1)
+    cpu_bound: bool = spec(False, doc="Whether serving is computing, so that the pod's CPU limit bounds the servers")
+    connections: int = spec(0, doc="Connections that each calling node keeps open; 0: each visit picks a pod", ge=0)
     source: str = spec(doc="Where the values come from")
+
+    def __post_init__(self) -> None:
+        if self.places is not None and self.places < self.servers:
+            raise ValueError(f"places: {self.places} are fewer than the {self.servers} servers; write at least as many")
+        if self.distribution == "empirical" and not self.samples_s:
+            raise ValueError("samples: an empirical distribution needs the measured times; list them")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,18 @@
 """How data grows, is copied and is lost: the storage part of ``kind: Model``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
-from gxsim.model.fields import spec
+from gxsim.model.fields import file_name, spec
+
+
+def _lower_end_first(noun: Any) -> None:
+    """Raise ValueError for a range of *noun* that is written the other way round."""
+    for one in fields(noun):
+        value = getattr(noun, one.name)
+        if isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], str) and value[0] > value[1]:
+            raise ValueError(f"{file_name(one.name)}: expected the lower end first, got [{value[0]:g}, {value[1]:g}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,9 @@ class Growth:
     purge_every_s: float = spec(86400.0, doc="How often data that is too old is removed", gt=0)
     source: str = spec(doc="Where the value comes from")
 
+    def __post_init__(self) -> None:
+        _lower_end_first(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostGrowth:
@@ -50,6 +62,9 @@ class HostGrowth:
     per_day_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest growth per day", ge=0)
     retention_s: float | None = spec(None, doc="How long data is kept; absent: for ever", gt=0)
     source: str = spec(doc="Where the value comes from")
+
+    def __post_init__(self) -> None:
+        _lower_end_first(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +85,9 @@ class Backup:
     off_node: bool = spec(False, doc="Whether a copy survives the loss of the volume's node")
     reserved_bytes: int | None = spec(None, doc="Space set aside for the copies; absent: none", gt=0)
     source: str = spec(doc="Where the value comes from")
+
+    def __post_init__(self) -> None:
+        _lower_end_first(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +122,20 @@ class Store:
     )
     source: str = spec(doc="Where the values come from")
 
+    def __post_init__(self) -> None:
+        _lower_end_first(self)
+
+
+STATED_IN = {  # figure: the field that states it; what writes are held against follows from the model
+    "growth": "amount_bytes",
+    "relativeGrowth": "share",
+    "claims": "amount_bytes",
+    "claimsShare": "share",
+    "reach": "time_s",
+    "restore": "time_s",
+    "fits": "amount_bytes",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageStatement:
@@ -118,7 +150,7 @@ class StorageStatement:
     text: str = spec(doc="What is stated, in words")
     figure: str = spec(
         doc="What it is about",
-        choices=("growth", "relativeGrowth", "claims", "claimsShare", "reach", "restore", "fits", "writes"),
+        choices=(*STATED_IN, "writes"),
     )
     namespaces: tuple[str, ...] = spec((), doc="Namespaces it speaks of; none: all")
     workload: str = spec("*", doc="Workloads it speaks of; shell patterns are allowed")
@@ -127,8 +159,14 @@ class StorageStatement:
     amount_bytes: tuple[int, int] | None = spec(None, doc="Lowest and highest stated amount", ge=0)
     time_s: tuple[float, float] | None = spec(None, doc="Shortest and longest stated time", ge=0)
     share: tuple[float, float] | None = spec(None, doc="Lowest and highest stated share", ge=0)
-    of_bytes: int | None = spec(None, doc="What relativeGrowth is a share of; absent: the level of the day", gt=0)
+    of_bytes: int | None = spec(None, doc="What relativeGrowth is a share of; absent: the nodes' disks", gt=0)
     source: str = spec(doc="Where it is stated")
+
+    def __post_init__(self) -> None:
+        _lower_end_first(self)
+        needs = STATED_IN.get(self.figure)
+        if needs and getattr(self, needs) is None:
+            raise ValueError(f"the figure {self.figure} needs the field {file_name(needs)!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +179,9 @@ class Series:
     count: tuple[int, int] = spec(doc="Lowest and highest number of series of each", ge=0)
     source: str = spec(doc="Where the value comes from")
 
+    def __post_init__(self) -> None:
+        _lower_end_first(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleStore:
@@ -152,3 +193,6 @@ class SampleStore:
     sample_size_bytes: tuple[float, float] = spec((1.0, 2.0), doc="Lowest and highest size of a stored sample", gt=0)
     series: tuple[Series, ...] = spec(doc="What is stored")
     source: str = spec(doc="Where the values come from")
+
+    def __post_init__(self) -> None:
+        _lower_end_first(self)

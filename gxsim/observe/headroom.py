@@ -1,17 +1,22 @@
 """Headroom with nodes less: do the pods of lost nodes fit on the others, by the scheduler's own rules?"""
 
+import heapq
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.model.node import Taint
 from gxsim.observe.nodes import capacity, volume_nodes
 from gxsim.observe.table import Table
 from gxsim.scheduler import DEFAULT_PROFILE, Decision, Framework, Profile
 from gxsim.scheduler.plugins.priority_sort import sorted_queue
-from gxsim.state import CPU, MEMORY, NO_OWNER, ClusterState
+from gxsim.state import CPU, MEMORY, NO_OWNER, PODS, ClusterState
 
+MOST_LOSSES = 64  # of the many ways to lose nodes, those looked at when there are more
 UNREACHABLE = "node.kubernetes.io/unreachable"
 COLUMNS = (
     "node_lost",
@@ -122,12 +127,35 @@ def _evicted(state: ClusterState, victims: Iterable[int]) -> list[int]:
     return [_renewed(state, victim) for victim in owned]
 
 
+def losses(state: ClusterState, size: int, most: int = MOST_LOSSES) -> list[tuple[int, ...]]:
+    """Sets of *size* nodes to lose: all of them, or where there are too many the *most* that cost most.
+
+    What a loss costs is the largest share of the cluster's cpu, memory or pods that the nodes offer and hold.
+    """
+    nodes = np.flatnonzero(state.node_exists).tolist()
+    if len(nodes) <= size:
+        return []
+    if math.comb(len(nodes), size) <= most:
+        return list(combinations(nodes, size))
+    cost = _cost(state)
+    dearest = heapq.nlargest(size + most, nodes, key=lambda node: cost[node])
+    return heapq.nlargest(most, combinations(dearest, size), key=lambda lost: sum(cost[node] for node in lost))
+
+
+def _cost(state: ClusterState) -> NDArray[np.float64]:
+    """(nodes,) what the loss of each node takes away and has to be placed elsewhere, as a share of the cluster."""
+    offered = state.allocatable[:, [CPU, MEMORY, PODS]].astype(float)
+    total = np.maximum(offered[state.node_exists].sum(axis=0), 1.0)
+    return ((offered + state.requested[:, [CPU, MEMORY, PODS]]) / total).max(axis=1)
+
+
 def node_loss_headroom(state: ClusterState) -> Table:
     """One row per node: what the scheduler does with its pods when that node is gone.
 
-    Shares are the largest request over allocatable on any remaining node.
+    Of very many nodes only those that cost most. Shares are the largest request over allocatable on any remaining node.
     """
-    rows = [_row(lose(state, (node,))) for node in range(len(state.nodes)) if state.node_exists[node]]
+    nodes = sorted(losses(state, 1)) or [(node,) for node in range(len(state.nodes)) if state.node_exists[node]]
+    rows = [_row(lose(state, lost)) for lost in nodes]
     about = "What the scheduler does with the pods of each node when that node alone is lost"
     return Table.of("headroom", about, COLUMNS, rows)
 

@@ -63,7 +63,7 @@ def member_nodes(state: ClusterState, group: ConsensusGroup) -> list[int]:
     return [i for i, node in enumerate(state.nodes) if wanted <= node.labels.items()]
 
 
-def _voters(state: ClusterState, group: ConsensusGroup, rows: NDArray) -> set[str]:
+def voter_names(state: ClusterState, group: ConsensusGroup, rows: NDArray) -> set[str]:
     """Names of the group's pods: those of its StatefulSets, whether made or not, and others that match."""
     wanted = group.pod_selector.items()
     names = {state.pod_names[row] for row in rows}
@@ -93,7 +93,7 @@ def _of_pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> 
         up = (position >= 0) & (values[points, 0][position] > 0)
         node = values[points, 1][position].astype(np.int64)
         by_node[np.flatnonzero(up), node[up]] += 1
-    voters = len(_voters(state, group, rows_of))
+    voters = len(voter_names(state, group, rows_of))
     return QuorumSeries(name=group.name, voters=voters, times_s=grid, up=by_node.sum(axis=1), up_by_node=by_node)
 
 

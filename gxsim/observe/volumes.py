@@ -7,7 +7,7 @@ from gxsim.kernels.intervals import durations
 from gxsim.model.model import Model
 from gxsim.observe.table import Table
 from gxsim.state import ClusterState
-from gxsim.storage.drivers import Ends, backups_of
+from gxsim.storage.drivers import Ends
 from gxsim.storage.places import places
 from gxsim.storage.protection import exposures, in_force
 from gxsim.timeline import Timeline
@@ -46,7 +46,7 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
     found = exposures(state, model, Ends())
     rows = []
     for place in places(state):
-        backup = next(iter(backups_of(model, place)), None)
+        backup = next(iter(place.backups(model.backups)), None)
         node = in_force(found, place.namespace, place.workload, "node lost, disk kept")
         disk = in_force(found, place.namespace, place.workload, "disk lost")
         rows.append(

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from gxsim.observe.nodes import owner_name
 from gxsim.observe.table import Table
-from gxsim.plan.countings import countings
+from gxsim.plan.countings import countings, workload_of
 from gxsim.plan.place import Placed
 from gxsim.state import CPU, MEMORY, PENDING, STORAGE
 
@@ -22,10 +21,10 @@ def allocation(placed: Placed) -> Table:
         for pod in np.flatnonzero(state.pod_active & (state.pod_node != PENDING)).tolist():
             template = state.templates[state.pod_template[pod]]
             key = (int(state.pod_node[pod]), template.namespace)
-            amounts = state.vector(counting.amounts(state, template, owner_name(state, pod)))
+            amounts = state.vector(counting.amounts(state, template, workload_of(state, pod)))
             taken[key] = taken.get(key, 0) + amounts
         for (node, namespace), total in sorted(taken.items()):
-            amounts = (int(total[resource]) for resource in (CPU, MEMORY, STORAGE))
-            rows.append((state.nodes[node].name, namespace, counting.name, *amounts))
+            base_units = (int(total[resource]) for resource in (CPU, MEMORY, STORAGE))
+            rows.append((state.nodes[node].name, namespace, counting.name, *base_units))
     about = "What each namespace takes of each node by requests, limits, documented usage, and disk behind volumes"
     return Table.of("allocation", about, COLUMNS, rows)

@@ -11,10 +11,13 @@ from typing import Any, Literal
 
 import gxsim
 from gxsim.errors import ScenarioError
-from gxsim.plan.bench_suite import BenchCase, BenchSuite, load_case, place_case, read_suite
+from gxsim.load.scenario import Case
+from gxsim.plan.bench_suite import BenchCase, BenchSuite, load_case, read_suite
 from gxsim.plan.calibration import ratio
+from gxsim.plan.carry import place_case
 from gxsim.plan.place import Placed
-from gxsim.plan.quality import FIGURES, HIGHER, LOWER, quality
+from gxsim.plan.quality import CLOCK_FIGURES, FIGURES, HIGHER, LOWER, quality
+from gxsim.plan.survive import survive
 
 API_VERSION, KIND = "gxsim/v1alpha1", "BenchBaseline"
 REPEATS, MOST_REPEATED = 5, 1000  # placements of up to so many pods are timed so often; larger ones twice
@@ -64,14 +67,25 @@ def measure(case: BenchCase, folder: Path, *, speed: bool = True) -> Measured:
     loaded = load_case(case, folder)
     placed = place_case(loaded)
     found = quality(placed, most_losses=case.losses)
+    on_clock = _on_clock(loaded, case.losses) if case.clock else {}
     repeats = REPEATS if found.figures["pods"] <= MOST_REPEATED else 2
     return Measured(
         name=case.name,
-        figures=found.figures,
+        figures={**found.figures, **on_clock},
         quorum=found.quorum,
         places=places(placed),
         speed=round(ratio(lambda: place_case(loaded), repeats), 3) if speed else None,
     )
+
+
+def _on_clock(case: Case, most: int) -> dict[str, float]:
+    """What single losses leave at the end of an hour, added up over all of them."""
+    rows = list(survive(case, sizes=(1,), most=most, jobs=1).matrix.rows())
+    return {
+        "clock_quorum_lost": sum(bool(row["quorum_lost"]) for row in rows),
+        "clock_services_lost": sum(row["services_lost"] for row in rows),
+        "clock_pods_short": sum(row["pods_short"] for row in rows),
+    }
 
 
 def places(placed: Placed) -> Places:
@@ -132,7 +146,7 @@ def failed(findings: Sequence[Finding]) -> bool:
 
 def _compared(before: Measured, now: Measured, tolerance: Mapping[str, float], speed_percent: float) -> list[Finding]:
     found = []
-    for figure, (better, _) in FIGURES.items():
+    for figure, (better, _) in {**FIGURES, **CLOCK_FIGURES}.items():
         if figure in before.figures and figure in now.figures:
             pair = (before.figures[figure], now.figures[figure])
             found.append(_judged(now.name, figure, *pair, better=better, allowed=tolerance.get(figure, 0.0)))

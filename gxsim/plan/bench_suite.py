@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gxsim.errors import ScenarioError
-from gxsim.load.documents import read_one
-from gxsim.load.fields import read_fields
+from gxsim.load.documents import Document, read_one
+from gxsim.load.fields import read_fields, unknown_name
 from gxsim.load.scenario import Case, check_header
 from gxsim.model.cluster import Cluster
 from gxsim.model.fields import spec
@@ -17,8 +17,8 @@ from gxsim.model.node import Node
 from gxsim.model.pod import Container, Pod, PodTemplate
 from gxsim.model.scenario import Scenario
 from gxsim.model.selectors import NodeSelector, NodeSelectorTerm, Requirement
-from gxsim.plan.place import Placed, case_of
-from gxsim.study.simulate import started
+from gxsim.plan.place import case_of
+from gxsim.plan.quality import CLOCK_FIGURES, FIGURES
 
 KIND = "BenchSuite"
 HOSTNAME = "kubernetes.io/hostname"
@@ -37,6 +37,7 @@ class BenchCase:
     grow: int = spec(1, doc="Nodes and replicas so many times; quotas are left out then", ge=1)
     trace_nodes: str = spec("", doc="CSV with the nodes of a trace, in place of files")
     trace_pods: str = spec("", doc="CSV with its pods, in the order they arrive")
+    clock: bool = spec(False, doc="Whether each single loss is played through on the clock as well")
     losses: int = spec(64, doc="Most losses of one and of two nodes to look at; the dearest", ge=0)
     tolerance: Mapping[str, float] = spec(doc="How much worse a figure may be, in its own unit", factory=dict)
 
@@ -62,8 +63,17 @@ def read_suite(path: str | Path) -> BenchSuite:
             raise document.error(("spec", "cases", i, "name"), f"{case.name!r} is the name of another case already")
         if bool(case.files) == bool(case.trace_nodes and case.trace_pods):
             raise document.error(("spec", "cases", i), "expected either files, or traceNodes and tracePods")
+        _check_tolerance(document, case.tolerance, ("spec", "cases", i, "tolerance"))
+    _check_tolerance(document, suite.tolerance, ("spec", "tolerance"))
     name = (document.value.get("metadata") or {}).get("name")
     return replace(suite, name=str(name or Path(path).stem))
+
+
+def _check_tolerance(document: Document, tolerance: Mapping[str, float], path: tuple[str | int, ...]) -> None:
+    known = [*FIGURES, *CLOCK_FIGURES, "quorum", "moved"]
+    for figure in tolerance:
+        if figure not in known:
+            raise document.error((*path, figure), f"unknown figure; {unknown_name(figure, known)}")
 
 
 def load_case(case: BenchCase, folder: Path) -> Case:
@@ -88,12 +98,6 @@ def in_order(cluster: Cluster) -> Cluster:
     workloads = tuple(sorted(cluster.workloads, key=lambda w: (w.namespace, w.kind, w.name)))
     pods = tuple(sorted(cluster.pods, key=lambda pod: (pod.template.namespace, pod.name)))
     return replace(cluster, workloads=workloads, pods=pods)
-
-
-def place_case(case: Case) -> Placed:
-    """*case* with every pod where the scheduler, or its placement, puts it."""
-    state, framework = started(case, case.placement)
-    return Placed(case=case, state=state, framework=framework)
 
 
 def grown(cluster: Cluster, factor: int) -> Cluster:

@@ -9,8 +9,8 @@ from gxsim.load.scenario import Case
 from gxsim.model.cluster import Cluster, Workload
 from gxsim.model.placement import PlacedPods, Placement
 from gxsim.observe.nodes import owner_name
-from gxsim.plan.place import Placed
-from gxsim.state import NO_OWNER, PENDING, ClusterState
+from gxsim.plan.place import Placed, kind_of
+from gxsim.state import PENDING, ClusterState
 from gxsim.study.simulate import started
 
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -39,10 +39,11 @@ def carried(before: Placed, cluster: Cluster) -> Placed:
         volumes=tuple(volumes.values()),
     )
     case = replace(before.case, cluster=after, placement=_placement(state, after))
-    return _placed(case)
+    return place_case(case)
 
 
-def _placed(case: Case) -> Placed:
+def place_case(case: Case) -> Placed:
+    """*case* with every pod where its placement, or else the scheduler, puts it."""
     state, framework = started(case, case.placement)
     return Placed(case=case, state=state, framework=framework)
 
@@ -63,7 +64,7 @@ def _grown_last(workloads: tuple[Workload, ...], state: ClusterState) -> tuple[W
     before = {(w.kind, w.namespace, w.name): w for w in state.cluster.workloads}
     active = np.flatnonzero(state.pod_active).tolist()
     have = Counter(
-        (_root_kind(state, pod), state.templates[state.pod_template[pod]].namespace, owner_name(state, pod))
+        (kind_of(state, pod), state.templates[state.pod_template[pod]].namespace, owner_name(state, pod))
         for pod in active
     )
 
@@ -97,7 +98,7 @@ def _placement(state: ClusterState, cluster: Cluster) -> Placement:
     entries, spread = [], dict[Key, list[str]]()
     for pod in np.flatnonzero(state.pod_active & (state.pod_node != PENDING)).tolist():
         node, namespace = state.nodes[state.pod_node[pod]].name, state.templates[state.pod_template[pod]].namespace
-        kind, name = _root_kind(state, pod), state.pod_names[pod]
+        kind, name = kind_of(state, pod), state.pod_names[pod]
         key = (kind, namespace, owner_name(state, pod))
         if node not in nodes:
             continue
@@ -121,12 +122,3 @@ def _fewer(nodes: list[str], wanted: int) -> list[str]:
         victim = max(range(len(left)), key=lambda i: (together[left[i]], i))
         del left[victim]
     return left
-
-
-def _root_kind(state: ClusterState, pod: int) -> str:
-    owner = int(state.pod_owner[pod])
-    if owner == NO_OWNER:
-        return "Pod"
-    while state.owners[owner].parent != NO_OWNER:
-        owner = state.owners[owner].parent
-    return state.owners[owner].kind

@@ -16,7 +16,7 @@ from gxsim.scheduler import provisioned_volume
 from gxsim.state import PENDING, PHASE_RUNNING, PODS, ClusterState
 
 Amounts = Mapping[str, int]
-AmountsOf = Callable[[ClusterState, PodTemplate, str], Amounts]  # of a template, in the workload of this name
+AmountsOf = Callable[[ClusterState, PodTemplate, str], Amounts]  # of a template, in ``namespace/workload``
 OfNodes = Callable[[ClusterState], Mapping[int, Amounts]]  # by node, what the node itself takes
 
 
@@ -37,8 +37,9 @@ def countings(model: Model) -> tuple[Counting, ...]:
     """Requests as the scheduler counts them; what stands in for an absent limit or usage is the request."""
 
     def usage(state: ClusterState, template: PodTemplate, workload: str) -> Amounts:
+        namespace, _, name = workload.partition("/")
         for entry in model.usage:
-            if entry.namespace == template.namespace and fnmatchcase(workload, entry.workload):
+            if entry.namespace == namespace and fnmatchcase(name, entry.workload):
                 return {"cpu": entry.cpu_milli, "memory": entry.memory_bytes}
         return _cpu_and_memory(template.requests)
 
@@ -56,6 +57,11 @@ def countings(model: Model) -> tuple[Counting, ...]:
         Counting(name="usage", amounts=usage, of_nodes=hosts),
         Counting(name="volumes", amounts=_disk, of_nodes=_unclaimed_disk),
     )
+
+
+def workload_of(state: ClusterState, pod: int) -> str:
+    """``namespace/workload`` of a pod; its own name for a bare one."""
+    return f"{state.templates[state.pod_template[pod]].namespace}/{owner_name(state, pod)}"
 
 
 def _nothing(state: ClusterState) -> Mapping[int, Amounts]:
@@ -90,7 +96,7 @@ def _unclaimed_disk(state: ClusterState) -> Mapping[int, Amounts]:
     """Volumes that lie on a node though no pod uses them."""
     used = {
         f"{template.namespace}/{name}"
-        for template in {state.templates[index] for index in state.pod_template[_holding(state)]}
+        for template in (state.templates[index] for index in np.unique(state.pod_template[_holding(state)]).tolist())
         for name in template.claims
     }
     left: dict[int, int] = {}
@@ -117,7 +123,7 @@ class Recount:
         self._made: dict[tuple[PodTemplate, str], PodTemplate] = {}
 
     def template(self, state: ClusterState, template: PodTemplate, workload: str) -> PodTemplate:
-        """*template* as if it requested what it counts for."""
+        """*template* as if it requested what it counts for, as a pod of ``namespace/workload``."""
         if self.counting.real:
             return template
         key = (template, workload)
@@ -148,7 +154,7 @@ def _less(node: Node, own: Amounts) -> Node:
 def populate(twin: ClusterState, state: ClusterState, template_of: Callable[[PodTemplate, str], PodTemplate]) -> None:
     """Give *twin* the pods of *state* that are not over, each where it lies, with the template *template_of* says."""
     for pod in np.flatnonzero(_holding(state)).tolist():
-        template = template_of(state.templates[state.pod_template[pod]], owner_name(state, pod))
+        template = template_of(state.templates[state.pod_template[pod]], workload_of(state, pod))
         owner, ordinal = int(state.pod_owner[pod]), int(state.pod_ordinal[pod])
         row = twin.create(state.pod_names[pod], template, owner=owner, ordinal=ordinal)
         if state.pod_node[pod] != PENDING:
@@ -196,6 +202,6 @@ def free(state: ClusterState, counting: Counting) -> NDArray[np.int64]:
     amounts[:, PODS] = 1
     templates, first = np.unique(state.pod_template[bound], return_index=True)
     for index, pod in zip(templates.tolist(), bound[first].tolist(), strict=True):
-        amounts[index] += state.vector(counting.amounts(state, state.templates[index], owner_name(state, pod)))
+        amounts[index] += state.vector(counting.amounts(state, state.templates[index], workload_of(state, pod)))
     np.subtract.at(left, state.pod_node[bound], amounts[state.pod_template[bound]])
     return left

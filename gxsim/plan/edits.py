@@ -57,7 +57,12 @@ def _add_nodes(shape: str, documents: Documents) -> Documents:
     """New nodes by their shape, or ``like=NAME[,count=2]`` as twins of a node that is there."""
     if shape.startswith("like="):
         return [*documents, *_twins(documents, shape)]
-    return [*documents, *(Document(_manifest(node), "--add-node") for node in nodes_of_shape(shape))]
+    return [*documents, *nodes_as_documents([shape])]
+
+
+def nodes_as_documents(shapes: Sequence[str]) -> Documents:
+    """The nodes of some shorthands as manifests."""
+    return [Document(_manifest(node), node.source) for shape in shapes for node in nodes_of_shape(shape)]
 
 
 def _twins(documents: Documents, shape: str) -> Documents:

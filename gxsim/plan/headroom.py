@@ -69,13 +69,17 @@ def headroom(
     max_limit: int = 1000,
     ignore_quota: bool = False,
     node_shapes: Sequence[str] = (),
+    scheduler: str | Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Headroom:
     """How many more fit into the cluster at *paths*: manifests, or one scenario, which starts as it says.
 
     One of *podspec* (a manifest), *workload* (``[namespace/][kind/]name``) and *mix* (manifests of a tenant) says what;
-    without, it is a pod of the median size. *by* is a node label to tell domains apart by. Raises ScenarioError.
+    without, it is a pod of the median size. *by* is a node label to tell domains apart by; *scheduler* and *variables*
+    are as for ``place``. Raises ScenarioError.
     """
-    placed = place([paths] if isinstance(paths, str | Path) else paths, node_shapes)
+    files = [paths] if isinstance(paths, str | Path) else paths
+    placed = place(files, node_shapes, scheduler=scheduler, variables=variables)
     quotas = not ignore_quota
     increment = wanted(placed.state, podspec=podspec, workload=workload, mix=mix, quotas=quotas)
     profile = placed.framework.profile

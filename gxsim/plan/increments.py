@@ -8,7 +8,7 @@ import numpy as np
 from gxsim.controllers.admission import Admission
 from gxsim.controllers.daemon_set import NodeTemplates, daemon_tolerations, wants
 from gxsim.controllers.stateful_set import OrdinalTemplates, put_claims
-from gxsim.model.cluster import Cluster, Workload
+from gxsim.model.cluster import Claim, Cluster, Workload
 from gxsim.model.pod import PodAffinity, PodTemplate
 from gxsim.plan.countings import Recount
 from gxsim.state import ClusterState, Owner
@@ -36,7 +36,7 @@ class OnePod:
     single: PodTemplate
 
     def create(self, state: ClusterState, admission: Admission, number: int, recount: Recount) -> list[int]:
-        template = recount.template(state, self.single, self.name)
+        template = recount.template(state, self.single, f"{self.single.namespace}/{self.name}")
         return [admission.create_pod(state, f"{self.name}-{number}", template, now=0.0)]
 
 
@@ -61,7 +61,7 @@ class OneReplica:
             put_claims(state, held, ordinal, admission)
             template = self._ordinals.of(held, owner, ordinal)
         pod = f"{held.name}-{held.replicas + number - 1}"
-        counted = recount.template(state, template, self.workload)
+        counted = recount.template(state, template, f"{self.namespace}/{self.workload}")
         return [admission.create_pod(state, pod, counted, now=0.0, owner=owner, ordinal=ordinal)]
 
     def _owner(self, state: ClusterState) -> int:
@@ -91,21 +91,30 @@ class Tenant:
             metadata = quota["metadata"]
             space = names[metadata.get("namespace") or "default"]
             admission.set_quota(space, metadata["name"], (quota.get("spec") or {}).get("hard") or {})
+        for claim in self.cluster.claims:
+            _create_claim(state, admission, replace(claim, namespace=names[claim.namespace], volume="", bound=False))
         rows = []
         for workload in self.cluster.workloads:
-            rows += _pods_of(state, admission, _renamed(workload, names), recount, workload.name)
+            rows += _pods_of(state, admission, _renamed(workload, names), recount, workload.key)
         for pod in self.cluster.pods:
-            template = recount.template(state, _moved(pod.template, names), pod.name)
+            template = recount.template(state, _moved(pod.template, names), f"{pod.template.namespace}/{pod.name}")
             rows.append(admission.create_pod(state, pod.name, template, now=0.0))
         return rows
 
     def _namespaces(self) -> set[str]:
         named = {w.namespace for w in self.cluster.workloads} | {p.template.namespace for p in self.cluster.pods}
         quotas = {q["metadata"].get("namespace") or "default" for q in self.cluster.quotas}
-        return named | quotas | set(self.cluster.namespaces)
+        return named | quotas | {claim.namespace for claim in self.cluster.claims} | set(self.cluster.namespaces)
 
     def _namespace(self, name: str, number: int) -> str:
         return name if number == 1 and name not in self.taken else f"{name}-{number}"
+
+
+def _create_claim(state: ClusterState, admission: Admission, claim: Claim) -> None:
+    """*claim*, of the cluster's default class where it names none, unless it is there."""
+    if claim.key not in state.claims:
+        default = next((c.name for c in state.cluster.storage_classes if c.default), None)
+        admission.create_claim(state, replace(claim, storage_class=claim.storage_class or default))
 
 
 def _pods_of(state: ClusterState, admission: Admission, workload: Workload, recount: Recount, name: str) -> list[int]:

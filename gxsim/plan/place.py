@@ -45,7 +45,7 @@ class Placed:
             why = self.framework.decide(pod).message() if node == PENDING else ""
             workload = f"{state.templates[state.pod_template[pod]].namespace}/{owner_name(state, pod)}"
             name = state.nodes[node].name if node != PENDING else ""
-            rows.append((state.pod_key(pod), workload, _kind(state, pod), name, why))
+            rows.append((state.pod_key(pod), workload, kind_of(state, pod), name, why))
         rows.sort(key=lambda row: (row[3] != "", row[0]))
         return Table.of("placement", "Each pod and its node", ("pod", "workload", "kind", "node", "why"), rows)
 
@@ -110,7 +110,7 @@ def case_of(
     paths: Sequence[str | Path], shapes: Sequence[str] = (), variables: Mapping[str, str] | None = None
 ) -> Case:
     """The scenario that *paths* name, or a case without faults around their manifests; with the nodes of *shapes*."""
-    if len(paths) == 1 and _is_scenario(paths[0]):
+    if len(paths) == 1 and is_scenario(paths[0]):
         case = load(paths[0])
     else:
         digests: dict[str, str] = {}
@@ -121,7 +121,7 @@ def case_of(
     return replace(case, cluster=replace(case.cluster, nodes=nodes)) if shapes else case
 
 
-def _is_scenario(path: str | Path) -> bool:
+def is_scenario(path: str | Path) -> bool:
     """Whether *path* is a bundled name or a file that holds a scenario."""
     if str(path) == STDIN or Path(path).is_dir():
         return False
@@ -132,7 +132,8 @@ def _is_scenario(path: str | Path) -> bool:
     return isinstance(value, dict) and value.get("apiVersion") == API_VERSION and value.get("kind") == "Scenario"
 
 
-def _kind(state: ClusterState, pod: int) -> str:
+def kind_of(state: ClusterState, pod: int) -> str:
+    """The kind of the workload a pod belongs to: the Deployment above its ReplicaSet; Pod for a bare one."""
     owner = int(state.pod_owner[pod])
     if owner == NO_OWNER:
         return "Pod"

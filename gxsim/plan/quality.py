@@ -5,18 +5,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.kernels.quorum import tolerated_nodes
 from gxsim.model.model import ConsensusGroup, Model
-from gxsim.model.pod import PodTemplate
-from gxsim.observe.headroom import lose
+from gxsim.model.pod import PodTemplate, TopologySpreadConstraint
+from gxsim.observe.headroom import MOST_LOSSES, lose, losses
 from gxsim.observe.nodes import owner_name
-from gxsim.observe.quorum import member_nodes, member_pods
+from gxsim.observe.quorum import member_nodes, member_pods, voter_names
 from gxsim.plan.countings import REQUESTS
 from gxsim.plan.increments import OnePod
 from gxsim.plan.place import Placed
 from gxsim.plan.room import room
-from gxsim.plan.situations import losses
 from gxsim.plan.wanted import median_pod
 from gxsim.scheduler import Profile
 from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState
@@ -45,6 +45,12 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "lost_n1": (LOWER, "single losses that leave pods Pending"),
     "lost_n2": (LOWER, "double losses that leave pods Pending"),
 }
+# The same for what a simulated hour after each single loss leaves, added up over all of them.
+CLOCK_FIGURES: Mapping[str, tuple[str, str]] = {
+    "clock_quorum_lost": (LOWER, "single losses that cost a majority"),
+    "clock_services_lost": (LOWER, "Services lost for good, over single losses"),
+    "clock_pods_short": (LOWER, "pods short after an hour, over single losses"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,7 @@ class Quality:
     quorum: Mapping[str, int]
 
 
-def quality(placed: Placed, typical: OnePod | None = None, *, most_losses: int = 64) -> Quality:
+def quality(placed: Placed, typical: OnePod | None = None, *, most_losses: int = MOST_LOSSES) -> Quality:
     """All figures of *placed*; *typical* is the pod that headroom asks for, else one of the median size.
 
     With more than *most_losses* ways to lose nodes, those that cost most are looked at.
@@ -91,7 +97,7 @@ def _tolerance(state: ClusterState, group: ConsensusGroup) -> int | None:
         members = np.flatnonzero(member_pods(state, group) & state.pod_active)
         lies = state.pod_node[members]
         np.add.at(by_node, lies[lies != PENDING], 1)
-        voters = len(members)
+        voters = len(voter_names(state, group, members))
     else:
         nodes = [node for node in member_nodes(state, group) if state.node_exists[node]]
         by_node[nodes] = 1
@@ -135,27 +141,35 @@ def fragmentation_percent(state: ClusterState) -> float:
 def skews(state: ClusterState) -> Iterator[tuple[PodTemplate, int, int]]:
     """Each spread constraint of a pod template that has pods: the template, its skew now, and the most allowed."""
     bound = np.flatnonzero(state.pod_active & (state.pod_node != PENDING))
-    seen: set[tuple] = set()
-    for index in np.unique(state.pod_template[bound]).tolist():
-        template = state.templates[index]
+    lies, made_from = state.pod_node[bound], state.pod_template[bound]
+    present = np.unique(made_from).tolist()
+    seen: set[tuple[str, TopologySpreadConstraint]] = set()
+    for template in (state.templates[index] for index in present):
         for constraint in template.topology_spread_constraints:
             key = (template.namespace, constraint)
-            selector = constraint.selector
-            if key in seen or selector is None:
-                continue
-            seen.add(key)
-            domains = {
-                state.nodes[node].labels[constraint.topology_key]: 0
-                for node in np.flatnonzero(state.node_exists).tolist()
-                if constraint.topology_key in state.nodes[node].labels
-            }
-            for pod in bound.tolist():
-                other = state.templates[state.pod_template[pod]]
-                domain = state.nodes[state.pod_node[pod]].labels.get(constraint.topology_key)
-                if domain in domains and other.namespace == template.namespace and selector.matches(other.labels):
-                    domains[domain] += 1
-            if domains:
-                yield template, max(domains.values()) - min(domains.values()), constraint.max_skew
+            if key not in seen and constraint.selector is not None:
+                seen.add(key)
+                counted = np.zeros(len(state.templates), bool)
+                counted[[i for i in present if _selects(constraint, template.namespace, state.templates[i])]] = True
+                pods = _by_domain(state, constraint.topology_key, lies[counted[made_from]])
+                if len(pods):
+                    yield template, int(pods.max() - pods.min()), constraint.max_skew
+
+
+def _selects(constraint: TopologySpreadConstraint, namespace: str, other: PodTemplate) -> bool:
+    return (
+        other.namespace == namespace and constraint.selector is not None and constraint.selector.matches(other.labels)
+    )
+
+
+def _by_domain(state: ClusterState, key: str, lies: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(domains,) pods on the nodes of each value of a label, from the nodes they lie on."""
+    there = [node for node in np.flatnonzero(state.node_exists).tolist() if key in state.nodes[node].labels]
+    values, codes = np.unique([state.nodes[node].labels[key] for node in there], return_inverse=True)
+    domain = np.full(len(state.nodes), -1)
+    domain[there] = codes
+    inside = domain[lies]
+    return np.bincount(inside[inside >= 0], minlength=len(values))
 
 
 def _together(state: ClusterState) -> int:

@@ -128,7 +128,7 @@ def _counted(
     rules: Rules,
     lost: Collection[int],
 ) -> Room:
-    amounts = counting.amounts(state, template, name)
+    amounts = counting.amounts(state, template, f"{template.namespace}/{name}")
     wanted = state.vector(amounts)
     wanted[PODS] = 1
     asked = np.flatnonzero(wanted > 0)

@@ -1,23 +1,17 @@
 """The states in which room is asked for: now, at peak, and after the loss of nodes."""
 
-import heapq
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gxsim.controllers.admission import Admission, Refused
 from gxsim.controllers.deployment import resolve
-from gxsim.observe.headroom import lose
+from gxsim.observe.headroom import MOST_LOSSES, lose, losses
 from gxsim.scheduler import DEFAULT_PROFILE, Profile, place
-from gxsim.state import CPU, MEMORY, NO_OWNER, PODS, ClusterState
+from gxsim.state import NO_OWNER, ClusterState
 
-SITUATIONS = ("now", "peak", "n-1", "n-2")
-MOST_LOSSES, LEAST_LOSSES = 64, 16  # of the many ways to lose nodes, those looked at when there are more
-POD_COPIES = 1_500_000  # pods copied for them all: each loss is tried out on a state of its own
+LEAST_LOSSES = 16  # looked at in the largest clusters
+POD_COPIES = 800_000  # pods copied for them all: each loss is tried out on a state of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,25 +68,3 @@ def _more_pods(state: ClusterState) -> list[tuple[int, int]]:
         elif held.kind == "ReplicaSet" and held.parent != NO_OWNER and workload.update_strategy == "RollingUpdate":
             more.append((owner, resolve(workload.max_surge, held.replicas, math.ceil)))
     return more
-
-
-def losses(state: ClusterState, size: int, most: int = MOST_LOSSES) -> list[tuple[int, ...]]:
-    """Sets of *size* nodes to lose: all of them, or where there are too many the *most* that cost most.
-
-    What a loss costs is the largest share of the cluster's cpu, memory or pods that the nodes offer and hold.
-    """
-    nodes = np.flatnonzero(state.node_exists).tolist()
-    if len(nodes) <= size:
-        return []
-    if math.comb(len(nodes), size) <= most:
-        return list(combinations(nodes, size))
-    cost = _cost(state)
-    dearest = heapq.nlargest(size + most, nodes, key=lambda node: cost[node])
-    return heapq.nlargest(most, combinations(dearest, size), key=lambda lost: sum(cost[node] for node in lost))
-
-
-def _cost(state: ClusterState) -> NDArray[np.float64]:
-    """(nodes,) what the loss of each node takes away and has to be placed elsewhere, as a share of the cluster."""
-    offered = state.allocatable[:, [CPU, MEMORY, PODS]].astype(float)
-    total = np.maximum(offered[state.node_exists].sum(axis=0), 1.0)
-    return ((offered + state.requested[:, [CPU, MEMORY, PODS]]) / total).max(axis=1)

@@ -1,5 +1,6 @@
 """What survives: every single and double loss of nodes, and of each region, played through on the clock."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,9 @@ from joblib import Parallel, delayed
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case
 from gxsim.model.fault import Fault, FaultSelector
-from gxsim.observe.headroom import may_move
+from gxsim.observe.headroom import MOST_LOSSES, losses, may_move
 from gxsim.observe.table import Table
 from gxsim.plan.place import case_of
-from gxsim.plan.situations import MOST_LOSSES, losses
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, ClusterState
 from gxsim.study.result import Result
 from gxsim.study.simulate import simulate, started
@@ -63,10 +63,11 @@ def survive(
     most: int = MOST_LOSSES,
     jobs: int = 0,
 ) -> Survival:
-    """Lose nodes of *case* (or of the scenario or manifests at this path) at 60 s, for *duration_s* or for ever, and look at what is left at *horizon_s*.
+    """Lose nodes at 60 s, for *duration_s* or for ever, and look at what is left at *horizon_s*.
 
-    Faults of *case* itself are left out. Regions are the values of the node label *label*, else of the model's. Of too
-    many losses those that cost most are run. *jobs* workers, 0: as many as pay.
+    *case* may be the path of a scenario or of manifests; its own faults are left out. Regions are the values of the
+    node label *label*, else of the model's. Of too many losses those that cost most are run. *jobs* workers, 0: as many
+    as pay.
     """
     case = case if isinstance(case, Case) else case_of([case])
     state, _ = started(case, case.placement)
@@ -78,7 +79,7 @@ def survive(
     if len(regions) > 1:
         sets["region"] = [(f"{name} ({len(nodes)})", nodes) for name, nodes in regions.items()]
     runs = [(kind, name, nodes) for kind, named in sets.items() for name, nodes in named]
-    workers = jobs or max(1, min(-1 + len(runs) // RUNS_PER_WORKER, 8))
+    workers = jobs or max(1, min(len(runs) // RUNS_PER_WORKER, os.cpu_count() or 1))
     rows = Parallel(n_jobs=workers)(
         delayed(_row)(case, kind, name, nodes, horizon_s, duration_s) for kind, name, nodes in runs
     )
@@ -173,7 +174,8 @@ def _left_over(state: ClusterState, nodes: Sequence[str]) -> tuple[int, int]:
     waiting = [pod for pod in kept if not may_move(state, pod, lost)]
     # a Deployment's pod that terminates on the lost node and its Pending successor wait for one and the same volume
     places = {(int(state.pod_owner[pod]), int(state.pod_ordinal[pod])) for pod in waiting}
-    pending = [pod for pod in kept if state.pod_node[pod] == PENDING and pod not in waiting]
+    new = state.pod_created_s >= AT_S  # what was Pending before is not the loss's doing
+    pending = [pod for pod in kept if state.pod_node[pod] == PENDING and new[pod] and pod not in waiting]
     return len(pending), _count_waiting(state, waiting, places)
 
 

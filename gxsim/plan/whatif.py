@@ -1,24 +1,27 @@
 """What a change would do: the same figures before and after each edit, the pods that move, nodes to empty."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from gxsim.controllers.disruption import budget_status
+from gxsim.errors import ScenarioError
 from gxsim.load.documents import read
 from gxsim.load.manifests import cluster_of
-from gxsim.load.scenario import find_scenario, load
-from gxsim.observe.headroom import lose, may_move
+from gxsim.load.scenario import Case, find_scenario, with_scheduler
+from gxsim.model.model import Model
+from gxsim.model.scenario import Scenario
+from gxsim.observe.headroom import MOST_LOSSES, lose, may_move
 from gxsim.observe.table import Table
-from gxsim.plan.carry import carried
+from gxsim.plan.carry import carried, place_case
 from gxsim.plan.diff import Difference, diff
-from gxsim.plan.edits import Documents, Edit
-from gxsim.plan.place import Placed, place
+from gxsim.plan.edits import Documents, Edit, nodes_as_documents
+from gxsim.plan.place import Placed, case_of, is_scenario, kind_of
 from gxsim.plan.quality import FIGURES, quality
 from gxsim.plan.wanted import median_pod
-from gxsim.state import NO_OWNER, PENDING, ClusterState
+from gxsim.state import PENDING, ClusterState
 
 EMPTYING = ("node", "pods", "daemons", "bare", "on_volumes", "to_move", "pending", "held_by_budgets", "can", "together")
 
@@ -39,10 +42,24 @@ class WhatIf:
     difference: Difference
 
 
-def whatif(paths: Sequence[str | Path], edits: Sequence[Edit], shapes: Sequence[str] = ()) -> WhatIf:
-    """Make *edits* one after the other to the manifests, or the scenario, at *paths*; raises ScenarioError."""
-    placed = [place(paths, shapes)]
-    documents = documents_of(paths)
+def whatif(
+    paths: Sequence[str | Path],
+    edits: Sequence[Edit],
+    shapes: Sequence[str] = (),
+    *,
+    scheduler: str | Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> WhatIf:
+    """Make *edits* one after the other to the manifests, or the scenario, at *paths*.
+
+    *shapes*, *scheduler* and *variables* are as for ``place``. Raises ScenarioError.
+    """
+    case, documents = _input(paths, shapes, variables)
+    if scheduler is not None:
+        case = replace(case, profile=with_scheduler(scheduler, case.cluster)[0])
+    if not case.cluster.nodes:
+        raise ScenarioError("what-if", "the input has no node; add some, for example --node-shape cpu=16,memory=64Gi")
+    placed = [place_case(case)]
     typical = median_pod(placed[0].state)
     steps = []
     for edit in edits:
@@ -66,15 +83,18 @@ def whatif(paths: Sequence[str | Path], edits: Sequence[Edit], shapes: Sequence[
     )
 
 
-def documents_of(paths: Sequence[str | Path]) -> Documents:
-    """The manifests at *paths*, or those that the one scenario there names."""
-    if len(paths) == 1 and not Path(paths[0]).is_dir() and str(paths[0]) != "-":
-        found = read(paths) if Path(paths[0]).exists() else []
-        kind = found[0].value.get("kind") if found and isinstance(found[0].value, dict) else None
-        if not found or kind == "Scenario":
-            scenario, folder = load(paths[0]).scenario, find_scenario(paths[0]).parent
-            return read([folder / name for name in (*scenario.manifests, *scenario.overlays)])
-    return read(paths)
+def _input(
+    paths: Sequence[str | Path], shapes: Sequence[str], variables: Mapping[str, str] | None
+) -> tuple[Case, Documents]:
+    """What *paths* say, and the manifests behind it; standard input is read once."""
+    further = nodes_as_documents(shapes)
+    if len(paths) == 1 and is_scenario(paths[0]):
+        case, folder = case_of(paths, shapes), find_scenario(paths[0]).parent
+        named = [folder / name for name in (*case.scenario.manifests, *case.scenario.overlays)]
+        return case, [*read(named), *further]
+    documents = [*read(paths, variables=variables), *further]
+    scenario = Scenario(name="manifests", manifests=tuple(str(path) for path in paths))
+    return Case(scenario=scenario, cluster=cluster_of(documents), model=Model()), documents
 
 
 def _step(name: str, change: Difference) -> tuple:
@@ -87,17 +107,18 @@ def _step(name: str, change: Difference) -> tuple:
 def emptying(state: ClusterState) -> Table:
     """One row per node: whether its pods fit on the others, so that it can be taken away.
 
-    ``together`` marks nodes that can go one after the other, emptiest first, all of them at the end.
+    ``together`` marks nodes that can go one after the other, emptiest first, all of them at the end. Of very many nodes
+    only the emptiest are looked at.
     """
-    can = {}
-    rows: dict[int, list] = {}
-    for node in np.flatnonzero(state.node_exists).tolist():
-        rows[node] = _emptied(state, node)
-        can[node] = rows[node][-1]
+    lies = state.pod_node[state.pod_active & (state.pod_node != PENDING)]
+    pods = np.bincount(lies, minlength=len(state.nodes))
+    there = np.flatnonzero(state.node_exists).tolist()
+    rows = {node: _emptied(state, node) for node in sorted(sorted(there, key=lambda n: (pods[n], n))[:MOST_LOSSES])}
+    can = {node: row[-1] for node, row in rows.items()}
     gone: list[int] = []
     for node in sorted((n for n in can if can[n]), key=lambda n: (rows[n][1], n)):
         loss = lose(state, (*gone, node))
-        if len(gone) + 1 < len(can) and not loss.pending and not _stays(state, (*gone, node)):
+        if len(gone) + 1 < len(there) and not loss.pending and not _stays(state, (*gone, node)):
             gone.append(node)
     about = "Whether each node can be emptied: its pods, those that nothing moves, and what the others have no room for"
     return Table.of("emptying", about, EMPTYING, [(*row, node in gone) for node, row in rows.items()])
@@ -105,8 +126,8 @@ def emptying(state: ClusterState) -> Table:
 
 def _emptied(state: ClusterState, node: int) -> list:
     here = np.flatnonzero(state.pod_active & (state.pod_node == node)).tolist()
-    daemons = [p for p in here if state.pod_owner[p] != NO_OWNER and _kind(state, p) == "DaemonSet"]
-    bare = [p for p in here if state.pod_owner[p] == NO_OWNER]
+    daemons = [pod for pod in here if kind_of(state, pod) == "DaemonSet"]
+    bare = [pod for pod in here if kind_of(state, pod) == "Pod"]
     staying = _stays(state, (node,))
     pending = len(lose(state, (node,)).pending)
     held = sum(_held(state, pod) for pod in here if pod not in daemons)
@@ -117,8 +138,8 @@ def _emptied(state: ClusterState, node: int) -> list:
 
 def _stays(state: ClusterState, nodes: tuple[int, ...]) -> list[int]:
     """Pods of controllers on *nodes* whose volumes only these reach."""
-    here = np.flatnonzero(state.pod_active & np.isin(state.pod_node, nodes) & (state.pod_owner != NO_OWNER)).tolist()
-    return [pod for pod in here if _kind(state, pod) != "DaemonSet" and not may_move(state, pod, nodes)]
+    here = np.flatnonzero(state.pod_active & np.isin(state.pod_node, nodes)).tolist()
+    return [pod for pod in here if kind_of(state, pod) not in ("DaemonSet", "Pod") and not may_move(state, pod, nodes)]
 
 
 def _held(state: ClusterState, pod: int) -> bool:
@@ -131,7 +152,3 @@ def _held(state: ClusterState, pod: int) -> bool:
         and budget_status(state, b).disruptions_allowed < 1
         for b in state.cluster.disruption_budgets
     )
-
-
-def _kind(state: ClusterState, pod: int) -> str:
-    return state.owners[state.pod_owner[pod]].workload.kind if state.pod_node[pod] != PENDING else ""

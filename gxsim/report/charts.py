@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gxsim.kernels.quorum import majority
+from gxsim.observe.ledger import LedgerSeries
 from gxsim.observe.quorum import QuorumSeries
 from gxsim.report.lanes import ANSWERING, ARRIVED, DEAD, DOWN, STARTING, WAITING, Lane, Place
 from gxsim.report.palette import LIGHT
@@ -27,6 +28,11 @@ CONDITIONS = {  # colour and hatch in the order in which they are stacked
     DEAD: ("bad", HATCH),
     DOWN: ("down", ""),
     WAITING: ("waiting", ""),
+}
+LEDGER_LANES = {
+    "committed": "committed per minute, at most {:,.0f}",
+    "outbox": "commands in the outbox, at most {:,.0f}",
+    "projector_lag_s": "lag of the projector, at most {:,.1f} s",
 }
 SERVICE_STATES = {"none": "bad", "degraded": "warn"}
 BAND, LABEL = 0.5, 0.55  # of a lane's height: what the band takes, and where its label stands
@@ -95,6 +101,19 @@ def draw_quorum(axes: Axes, result: Result, span: Span, shown: Sequence[QuorumSe
         line = base + BAND * needed / group.voters
         axes.plot([span.from_s, span.to_s], [line, line], color=LIGHT["ink"], linewidth=1, linestyle=(0, (4, 3)))
         _label(axes, span, base + LABEL, f"{group.name}: {group.voters} members, {needed} needed")
+    _frame(axes, result, span, len(shown))
+
+
+def draw_ledger(axes: Axes, result: Result, span: Span, shown: Sequence[tuple[LedgerSeries, str]]) -> None:
+    """A lane per quantity of a channel, each against its own highest value."""
+    for position, (one, quantity) in enumerate(shown):
+        base = float(len(shown) - 1 - position)
+        values = np.asarray(getattr(one, quantity), float)
+        highest = float(values.max()) or 1.0
+        times, level = _clipped(np.append(0.0, one.time_s[:-1]), values[:, None], span)
+        colour = "answering" if quantity == "committed" else "warn"
+        axes.fill_between(times, base, base + BAND * level[:, 0] / highest, step="post", **_filled(colour))
+        _label(axes, span, base + LABEL, f"{one.name}: {LEDGER_LANES[quantity].format(highest)}")
     _frame(axes, result, span, len(shown))
 
 

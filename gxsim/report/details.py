@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gxsim.report import consensus
 from gxsim.report.grid import Cell, Column, Grid, row
 from gxsim.report.sections import OUTCOME_TONES
 from gxsim.report.words import counted, duration, percent, time_of_day
@@ -69,4 +70,10 @@ def _catalogue(result: Result) -> Grid:
     return Grid(name="tables", title="All tables", note=note, columns=columns, rows=tuple(rows))
 
 
-DETAILS: tuple[Callable[[Result], Grid], ...] = (_pod_details, _placement, _documented, _catalogue)
+DETAILS: tuple[Callable[[Result], Grid], ...] = (
+    _pod_details,
+    consensus.node_subsets,
+    _placement,
+    _documented,
+    _catalogue,
+)

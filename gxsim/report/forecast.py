@@ -12,13 +12,14 @@ from gxsim.report.document import plain
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import listed
 from gxsim.storage.amounts import decimal, span
-from gxsim.storage.drivers import Row
+from gxsim.storage.drivers import MONTH_DAYS
 from gxsim.storage.forecast import ALERT_SHARE, QUANTILES, Forecast, Purchase
+from gxsim.storage.plan import Row
 from gxsim.storage.protection import LOSSES, Exposure, SecondLoss
 from gxsim.storage.statements import Finding
 from gxsim.units import human_duration
 
-YEAR_DAYS, MONTH_DAYS = 365.25, 365.25 / 12
+YEAR_DAYS = 365.25
 SUMS = ("node", "cluster", "away")  # kinds of rows that add up others
 SOON_DAYS, YEAR_AHEAD_DAYS = 90.0, 365.0
 VERDICT_TONES: dict[str, Tone] = {"holds": "good", "contradicted": "bad", "depends": "warn"}
@@ -30,9 +31,10 @@ def forecast_grids(made: Forecast, bought: Sequence[Purchase], start: date | Non
     disks = [same for same in together if made.rows[same[0]].kind in SUMS]
     volumes = [same for same in together if made.rows[same[0]].kind not in SUMS]
     volumes.sort(key=lambda same: _soonest(made, same[0]))
-    years = f"{made.horizon_days / YEAR_DAYS:.3g} years, {made.paths} paths"
+    days = made.horizon_days
+    horizon = f"{days / YEAR_DAYS:.3g} years" if days >= 2 * YEAR_DAYS else f"{days} days"
     return [
-        _levels(made, disks, start, "disks", f"Disks over {years}", _first_full(made, start)),
+        _levels(made, disks, start, "disks", f"Disks over {horizon}, {made.paths} paths", _first_full(made, start)),
         _levels(
             made,
             volumes,
@@ -91,14 +93,13 @@ def exposure_grid(found: Sequence[Exposure]) -> Grid:
         groups.setdefault((f"{one.store.namespace}/{one.store.workload}", one.store.name), []).append(one)
     rows = []
     for (workloads, variant), members in groups.items():
-        for loss in LOSSES:
-            one = next(member for member in members if member.loss == loss)
-            first = loss == LOSSES[0]
+        for one in (member for member in members if member.workload == members[0].workload):
+            first = one.loss == LOSSES[0]
             rows.append(
                 row(
                     workloads if first else "",
                     Cell(variant if first else "", "" if one.store.in_force else "quiet"),
-                    loss,
+                    one.loss,
                     Cell(_lost(one), "bad" if one.everything or one.lost_s.max() > 60 else ""),
                     _times(one.outage_s),
                     _times(one.exposed_s),
@@ -206,7 +207,7 @@ def moment(days: float, start: date | None) -> str:
 
 
 def _levels(made: Forecast, which: Sequence[list[int]], start: date | None, name: str, title: str, note: str) -> Grid:
-    growth = made.growth_bytes_per_month()
+    growth = made.first_month_bytes()
     rows = []
     for i, *others in which:
         one, levels = made.rows[i], made.levels_bytes[i]
@@ -225,10 +226,10 @@ def _levels(made: Forecast, which: Sequence[list[int]], start: date | None, name
     columns = (
         Column({"disks": "Disk of", "volumes": "Claim"}[name]),
         Column("Size", True),
-        Column("Now", True, 110),
-        Column("First month", True, 90),
+        Column("Now", True, 150),
+        Column("First month", True, 110),
         Column("At the end", True),
-        Column(f"{100 * ALERT_SHARE:.0f}% reached", True, 100),
+        Column(f"{100 * ALERT_SHARE:.0f}% reached", True, 130),
         Column("Full", True),
         Column("Holds", False, 150),
     )
@@ -270,7 +271,7 @@ def _purchases(bought: Sequence[Purchase], start: date | None) -> Grid:
 def _dates(days: NDArray, start: date | None) -> str:
     if not np.isfinite(days).any():
         return "–"
-    return " · ".join(moment(one, start) for one in days)
+    return " · ".join(moment(one, start)[: len("2026-11")] for one in days)  # of a date, its month
 
 
 def _tone(days: NDArray) -> Tone:

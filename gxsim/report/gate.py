@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from gxsim.observe.table import Table
 from gxsim.plan.bench import Finding, Measured, Verdict, failed
-from gxsim.plan.quality import FIGURES
+from gxsim.plan.quality import CLOCK_FIGURES, FIGURES
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted
 
 TONES: dict[str, Tone] = {"worse": "bad", "gone": "bad", "better": "good", "changed": "warn", "new": "quiet"}
-TITLES = {figure: title for figure, (_, title) in FIGURES.items()}
+TITLES = {figure: title for figure, (_, title) in {**FIGURES, **CLOCK_FIGURES}.items()}
 TITLES |= {"moved": "pods moved", "speed": "time, in calibration loops", "case": "the case itself"}
 VERDICTS: tuple[Verdict, ...] = ("worse", "gone", "changed", "better", "same", "new")
 SHOWN = ("pods", "pending", "headroom", "headroom_n1", "pending_n1", "pending_n2", "imbalance_percent")
@@ -74,12 +74,12 @@ def _number(value: float | None, *, signed: bool = False) -> str:
 
 def gate_tables(measured: Sequence[Measured], findings: Sequence[Finding] | None) -> list[Table]:
     """The same as tables, everything that stayed the same included."""
-    names = (*FIGURES,)
+    names = (*FIGURES, *CLOCK_FIGURES)
     figures = Table.of(
         "figures",
         "One row per case of the suite; speed in calibration loops",
         ("case", *names, "speed"),
-        [(one.name, *(one.figures[name] for name in names), one.speed) for one in measured],
+        [(one.name, *(one.figures.get(name) for name in names), one.speed) for one in measured],
     )
     if findings is None:
         return [figures]

@@ -21,6 +21,7 @@ MOST_ROWS = 300
 CHART_OF = {
     "services": "service-chart",
     "quorum": "quorum-chart",
+    "ledger": "ledger-chart",
     "pods": "node-chart",
     "nodes": "load-chart",
     "pods-detail": "place-chart",

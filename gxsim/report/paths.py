@@ -16,6 +16,7 @@ CAUSE_WORDS = {
     "no_endpoint": "no endpoint",
     "refused": "refused by a dead pod's node",
     "no_connection": "endpoint on a dead node",
+    "full": "refused by a full pod",
     "lost": "lost with a pod",
     "too_late": "too late",
 }

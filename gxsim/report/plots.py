@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gxsim.report.charts import HATCH, draw_load, draw_nodes, draw_places, draw_quorum, draw_services
+from gxsim.report.charts import (
+    HATCH,
+    LEDGER_LANES,
+    draw_ledger,
+    draw_load,
+    draw_nodes,
+    draw_places,
+    draw_quorum,
+    draw_services,
+)
 from gxsim.report.lanes import lanes, places
 from gxsim.report.palette import LIGHT
 from gxsim.report.time_axis import Span, spans
@@ -56,7 +65,7 @@ class Chart:
 
 def charts(result: Result) -> list[Chart]:
     """Every chart that has something to show."""
-    found = [build(result) for build in (_nodes, _services, _quorum, _load, _places)]
+    found = [build(result) for build in (_nodes, _services, _quorum, _ledger, _load, _places)]
     return [chart for chart in found if any(panel.height for panel in chart.panels)]
 
 
@@ -181,6 +190,13 @@ def _quorum(result: Result) -> Chart:
     legend = (("members up, with quorum", "answering", False), ("members up, no quorum", "bad", False))
     panels = _over_time(result, draw_quorum, result.quorum, 80)
     return Chart("quorum-chart", "Members of consensus groups", "The dashed line is the majority.", legend, panels)
+
+
+def _ledger(result: Result) -> Chart:
+    legend = (("committed", "answering", False), ("piled up", "warn", False))
+    shown = [(one, quantity) for one in result.ledgers for quantity in LEDGER_LANES]
+    caption = "Each lane against its own highest value."
+    return Chart("ledger-chart", "Ledger over time", caption, legend, _over_time(result, draw_ledger, shown, 80))
 
 
 def _load(result: Result) -> Chart:

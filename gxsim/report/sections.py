@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gxsim.report import consensus
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
@@ -313,6 +314,9 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _losses,
     _services,
     _quorum,
+    consensus.leaders,
+    consensus.write_gaps,
+    consensus.ledgers,
     _pods,
     _volumes,
     _load,

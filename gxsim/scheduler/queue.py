@@ -11,6 +11,24 @@ from gxsim.state import PENDING, PHASE_PENDING, ClusterState, Event
 
 TOLERANCE_S = 1e-6  # what rounding on a clock of floats may lose
 
+# What can make a plugin change its mind (its queueing hints); any of it wakes a pod that another plugin rejected.
+ADDED, REMOVED, NODE, VOLUME = "pod added", "pod removed", "node changed", "volume changed"
+HINTS = {
+    "InterPodAffinity": {ADDED, REMOVED, NODE},
+    "NodeAffinity": {NODE},
+    "NodeName": {NODE},
+    "NodePorts": {REMOVED, NODE},
+    "NodeResourcesFit": {REMOVED, NODE},
+    "NodeUnschedulable": {NODE},
+    "NodeVolumeLimits": {REMOVED, VOLUME, NODE},
+    "PodTopologySpread": {ADDED, REMOVED, NODE},
+    "TaintToleration": {NODE},
+    "VolumeBinding": {VOLUME, NODE},
+    "VolumeRestrictions": {REMOVED, VOLUME, NODE},
+    "VolumeZone": {VOLUME, NODE},
+}
+ANYTHING = frozenset({ADDED, REMOVED, NODE, VOLUME})
+
 
 class Framework(Protocol):
     """What the queue needs of the scheduling framework."""
@@ -24,6 +42,14 @@ class Framework(Protocol):
     def nominate(self, pod: int, node: int) -> None: ...
 
     def bind(self, pod: int, node: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Aside:
+    """A pod that fits nowhere: when it was last tried, and what would help."""
+
+    tried_s: float
+    helps: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -46,16 +72,17 @@ class Scheduler:
         self.framework, self.control_plane = framework, control_plane
         self.first_flush_s = first_flush_s
         self._pods_seen = self._journal_seen = 0
-        self._revisions = (-1, -1)
+        self._node_revision = self._volume_revision = -1
         self._active: dict[int, None] = {}
-        self._aside: dict[int, float] = {}  # pod: its last try
+        self._aside: dict[int, Aside] = {}
         self._waiting: dict[int, Waiting] = {}
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         self._see_pods(state)
-        if self._may_help(state):
-            self._active.update(dict.fromkeys(self._aside))
-            self._aside.clear()
+        happened = self._happened(state)
+        for pod in [pod for pod, aside in self._aside.items() if aside.helps & happened]:
+            del self._aside[pod]
+            self._active[pod] = None
         self._flush(now)
         changed = self._poll(state, now)
         for pod in sorted(self._active, key=lambda p: (-state.templates[state.pod_template[p]].priority, p)):
@@ -64,7 +91,7 @@ class Scheduler:
         return changed
 
     def due(self, state: ClusterState, now: float) -> float:
-        flush_s = min((self._flush_s(tried_s) for tried_s in self._aside.values()), default=math.inf)
+        flush_s = min((self._flush_s(aside.tried_s) for aside in self._aside.values()), default=math.inf)
         return min(flush_s, min((waiting.poll_s for waiting in self._waiting.values()), default=math.inf))
 
     # ---- who is tried -------------------------------------------------------------------------------------------
@@ -79,15 +106,20 @@ class Scheduler:
                 self._active[pod] = None
         self._pods_seen = len(state.touched)
 
-    def _may_help(self, state: ClusterState) -> bool:
-        """Whether room was freed, or nodes or volumes changed, since the last look."""
-        revisions = (state.node_revision, state.volume_revision)
-        helped = revisions != self._revisions or any(b.sign < 0 for b in state.journal[self._journal_seen :])
-        self._revisions, self._journal_seen = revisions, len(state.journal)
-        return helped
+    def _happened(self, state: ClusterState) -> set[str]:
+        """What happened since the last look that could help a pod."""
+        signs = {binding.sign for binding in state.journal[self._journal_seen :]}
+        happened = {what for sign, what in ((1, ADDED), (-1, REMOVED)) if sign in signs}
+        if state.node_revision != self._node_revision:
+            happened.add(NODE)
+        if state.volume_revision != self._volume_revision:
+            happened.add(VOLUME)
+        self._node_revision, self._volume_revision = state.node_revision, state.volume_revision
+        self._journal_seen = len(state.journal)
+        return happened
 
     def _flush(self, now: float) -> None:
-        for pod in [p for p, tried_s in self._aside.items() if self._flush_s(tried_s) <= now + TOLERANCE_S]:
+        for pod in [p for p, aside in self._aside.items() if self._flush_s(aside.tried_s) <= now + TOLERANCE_S]:
             del self._aside[pod]
             self._active[pod] = None
 
@@ -103,7 +135,7 @@ class Scheduler:
         decision = self.framework.decide(pod)
         if decision.node == PENDING:
             state.emit(Event(now, "Pod", state.pod_key(pod), "FailedScheduling", decision.message()))
-            self._aside[pod] = now
+            self._aside[pod] = Aside(now, _helps(decision))
             nomination = self.framework.preempt(pod, decision)
             return nomination is not None and self._evict(state, pod, nomination, now)
         if self._select_node(state, pod, decision.node):
@@ -148,9 +180,14 @@ class Scheduler:
                     break
                 if now - waiting.since_s >= self.control_plane.volume_bind_timeout_s:
                     del self._waiting[pod]
-                    self._aside[pod] = now
+                    self._aside[pod] = Aside(now, ANYTHING)
                     break
         return changed
+
+
+def _helps(decision: Decision) -> frozenset[str]:
+    """What could change the mind of one of the plugins that rejected the pod."""
+    return frozenset().union(*(HINTS.get(plugin, ANYTHING) for plugin in decision.plugins)) or ANYTHING
 
 
 def _is_gated(state: ClusterState, pod: int) -> bool:

@@ -25,6 +25,7 @@ from gxsim.state.columns import (
     Binding,
     Event,
     Owner,
+    record,
     with_room,
 )
 from gxsim.state.invariants import check
@@ -78,7 +79,7 @@ class ClusterState:
         self.node_down = np.zeros(count, np.int32)  # open faults that stop the host or cut it off
         self.node_kubelet_down = np.zeros(count, np.int32)  # open faults that stop the kubelet only
         self.taints: list[tuple[Taint, ...]] = [node.taints for node in self.nodes]
-        self.node_revision = self.label_revision = 0
+        self.node_revision = self.label_revision = self.volume_revision = 0
 
         self._templates = Templates(len(self.resources))
         self.pod_names: list[str] = []
@@ -88,12 +89,12 @@ class ClusterState:
         self.owners: list[Owner] = []
         self.claims: dict[str, Claim] = {claim.key: claim for claim in cluster.claims}
         self.volumes: dict[str, Volume] = {volume.name: volume for volume in cluster.volumes}
-        self.volume_revision = 0
         self.journal: list[Binding] = []
         self.touched: list[int] = []  # rows of pods and
         self.revised: list[int] = []  # of owners as verbs changed them, for those who follow along
         self.published: list[int] = []  # rows of pods whose endpoint changed
         self.events: list[Event] = []
+        self._tries: dict[tuple, int] = {}  # what a failed try says: its row in ``events``
 
     def vector(self, amounts: Mapping[str, int]) -> NDArray[np.int64]:
         """*amounts* by resource name as a (resources,) row; names no node or pod uses are left out."""
@@ -353,8 +354,8 @@ class ClusterState:
         self.volume_revision += 1
 
     def emit(self, event: Event) -> None:
-        """Record an Event for people; nothing is ever decided on one."""
-        self.events.append(event)
+        """Record an Event for people; nothing is ever decided on one. Equal ones of failed tries are counted."""
+        record(self.events, self._tries, event)
 
     def copy(self) -> "ClusterState":
         """An independent state with the same rows, for trying something out; nouns are shared."""

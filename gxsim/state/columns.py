@@ -64,13 +64,38 @@ class Binding(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What an operator would see in ``kubectl get events``; *kind* and *name* are the object's."""
+    """What an operator would see in ``kubectl get events``; *kind* and *name* are the object's.
+
+    One that came again and again is one Event with its *count*, from *time_s* to *last_s* (None: it came once).
+    """
 
     time_s: float
     kind: str
     name: str
     reason: str
     message: str
+    count: int = 1
+    last_s: float | None = None
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it is of a sort that comes with every try."""
+        return self.reason in TRIED
+
+
+def record(events: list[Event], tries: dict[tuple, int], event: Event) -> None:
+    """Append *event*, or count it where a failed try said the same before; *tries* holds the rows of those."""
+    said = event[1:5]
+    if event.repeats and said in tries:
+        before = events[tries[said]]
+        events[tries[said]] = before._replace(count=before.count + 1, last_s=event.time_s)
+        return
+    if event.repeats:
+        tries[said] = len(events)
+    events.append(event)
+
+
+TRIED = frozenset({"FailedCreate", "FailedScheduling", "EvictionRefused", "FailedAttachVolume", "Unhealthy"})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from gxsim.kernels.growth import Passages, passages
 from gxsim.model.model import Model
 from gxsim.rng import Streams
 from gxsim.state import ClusterState
-from gxsim.storage.drivers import MONTH_DAYS, Draws, Plan, Row, plan
+from gxsim.storage.drivers import MONTH_DAYS, Draws, levels
+from gxsim.storage.plan import Plan, Row, plan
 
 QUANTILES = (0.1, 0.5, 0.9)
 ALERT_SHARE, FULL_SHARE = 0.85, 1.0  # of a size: where a disk alert usually stands, and where nothing can be written
@@ -33,11 +34,10 @@ class Forecast:
     dates: NDArray
     reached: NDArray
 
-    def growth_bytes_per_month(self, first_month: int = 0, months: int = 1) -> NDArray:
-        """(rows, 3) difference of each quantile over some months, per month."""
-        last = min(first_month + months, len(self.shown_days) - 1)
-        span = (self.shown_days[last] - self.shown_days[first_month]) / MONTH_DAYS
-        return (self.levels_bytes[:, last] - self.levels_bytes[:, first_month]) / max(span, 1e-9)
+    def first_month_bytes(self) -> NDArray:
+        """(rows, 3) by how much each quantile grows in the first month, or by the month up to an earlier horizon."""
+        grown = self.levels_bytes[:, 1] - self.levels_bytes[:, 0]
+        return grown * MONTH_DAYS / (self.shown_days[1] - self.shown_days[0])
 
     def claim_levels_bytes(self, days: float = 365.0) -> dict[str, float]:
         """The P50 level of every claim on a day, a year ahead or at the horizon if that is sooner."""
@@ -78,7 +78,7 @@ def forecast(
     months = np.arange(0, horizon_days / MONTH_DAYS + 1e-9)
     shown = np.unique(np.append(np.round(months * MONTH_DAYS), horizon_days)).astype(int)
     found = walk(planned, horizon_days, paths, shown)
-    levels = np.moveaxis(np.quantile(found.shown, QUANTILES, axis=2), 0, 2)
+    shown_levels = np.moveaxis(np.quantile(found.shown, QUANTILES, axis=2), 0, 2)
     first = np.where(found.first > horizon_days, np.inf, found.first)
     dates = np.moveaxis(np.quantile(first, QUANTILES, axis=2, method="inverted_cdf"), 0, 2)
     return Forecast(
@@ -86,7 +86,7 @@ def forecast(
         horizon_days=horizon_days,
         paths=paths,
         shown_days=shown,
-        levels_bytes=levels,
+        levels_bytes=shown_levels,
         dates=dates,
         reached=np.isfinite(first).mean(axis=2),
     )
@@ -101,7 +101,7 @@ def walk(planned: Plan, horizon_days: int, paths: int, shown: NDArray) -> Passag
     found = Passages(np.empty((len(limits), len(sizes), paths), np.int32), np.empty((len(sizes), len(shown), paths)))
     for start in range(0, paths, PATHS_AT_ONCE):
         at = slice(start, min(start + PATHS_AT_ONCE, paths))
-        drivers = planned.levels(days, at)
+        drivers = levels(planned.drivers, days, at)
         part = passages(drivers[:, :, lead:], planned.weights, limits, shown)
         found.first[:, :, at], found.shown[:, :, at] = part
     return found

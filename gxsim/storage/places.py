@@ -1,12 +1,14 @@
 """Where data lies: claims bound to a volume that one node holds, and the workloads whose pods use them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.state import NO_OWNER, PENDING, STORAGE, ClusterState
+from gxsim.model.storage import Backup, Growth
+from gxsim.state import NO_OWNER, PENDING, ClusterState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,15 @@ class Place:
     size_bytes: int
     reclaim_policy: str
     expandable: bool
+
+    def grows(self, growth: Growth) -> bool:
+        """Whether the entry is about this place."""
+        named = growth.namespace == self.namespace and fnmatchcase(self.workload, growth.workload)
+        return named and growth.ordinal in (None, self.ordinal)
+
+    def backups(self, backups: Sequence[Backup]) -> list[Backup]:
+        """Those that save this place, the one that counts for a restore first."""
+        return [b for b in backups if b.namespace == self.namespace and fnmatchcase(self.workload, b.workload)]
 
 
 def places(state: ClusterState) -> list[Place]:
@@ -61,17 +72,6 @@ def container_counts(state: ClusterState) -> NDArray[np.int64]:
     for pod in np.flatnonzero(state.pod_active & (state.pod_node != PENDING)):
         counts[state.pod_node[pod]] += len(state.templates[state.pod_template[pod]].containers)
     return counts
-
-
-def disk_bytes(state: ClusterState) -> NDArray[np.int64]:
-    """(nodes,) size of the disk that volumes, images and logs share; what is allocatable where no capacity is given."""
-    return np.array(
-        [
-            node.capacity.get("ephemeral-storage", int(state.allocatable[i, STORAGE]))
-            for i, node in enumerate(state.nodes)
-        ],
-        np.int64,
-    )
 
 
 def _users(state: ClusterState) -> Iterator[tuple[str, str, int]]:

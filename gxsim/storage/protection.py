@@ -14,15 +14,12 @@ from gxsim.model.model import Model
 from gxsim.model.storage import Backup, Store
 from gxsim.state import PENDING, ClusterState
 from gxsim.storage import databases
-from gxsim.storage.drivers import Draws, Ends, backups_of
+from gxsim.storage.drivers import Draws, Ends
 from gxsim.storage.places import Place, places
 
-Loss = Literal["pod crash", "node lost, disk kept", "disk lost"]
-LOSSES: tuple[Loss, ...] = ("pod crash", "node lost, disk kept", "disk lost")
-POD_RESTART_S = (
-    1.0,
-    10.0,
-)  # from the death of a container until its process starts again; the first restart is at once
+Loss = Literal["pod crash", "node lost, disk kept", "disk lost", "every disk lost"]
+LOSSES: tuple[Loss, ...] = ("pod crash", "node lost, disk kept", "disk lost", "every disk lost")
+POD_RESTART_S = (1.0, 10.0)  # from a container's end until its process starts again: the first restart is at once
 UNSTATED_REPAIR_S = (4 * 3600.0, 8 * 3600.0)  # where the model has no time to repair for a node or a disk
 
 
@@ -64,8 +61,8 @@ def age_of_last_copy(moment_s: NDArray, every_s: float, copy_s: NDArray | float 
 def youngest(ages_s: NDArray) -> NDArray:
     """What is lost when every member of a group comes back from its own copy: the newest one has it for all.
 
-    *ages_s* is (members, ...): members restored at different heights fetch what they lack from the highest. With
-    independent ages that are even up to T, n members lose T / (n + 1) on average.
+    *ages_s* is (members, ...): members restored at different heights fetch what they lack from the highest. With copies
+    at independent moments, so that ages are even up to T, n members lose T / (n + 1) on average.
     """
     return np.min(ages_s, axis=0)
 
@@ -81,10 +78,11 @@ def exposures(
     for (namespace, workload), members in _workloads(places(state)).items():
         for store in model.stores:
             if store.namespace == namespace and fnmatchcase(workload, store.workload):
-                backup = next(iter(backups_of(model, members[0])), None)
+                backup = next(iter(members[0].backups(model.backups)), None)
                 size = max((sizes_bytes or {}).get(place.claim, 0.0) for place in members)
                 case = _Case(model, draws, store, backup, size)
-                found += [case.exposure(namespace, workload, loss) for loss in LOSSES]
+                losses = LOSSES if store.replicas else LOSSES[:-1]  # the last is of all members of a group
+                found += [case.exposure(namespace, workload, loss) for loss in losses]
     return found
 
 
@@ -109,6 +107,7 @@ class _Case:
             "pod crash": self.pod_crash,
             "node lost, disk kept": self.node_lost,
             "disk lost": self.disk_lost,
+            "every disk lost": self.every_disk_lost,
         }[loss]()
         return Exposure(
             namespace=namespace,
@@ -148,6 +147,19 @@ class _Case:
             if self.store.failover_s is None:
                 return lag, restored, restored, "rebuilt from a replica that nobody promotes"
             return lag, self.between("failover", self.store.failover_s), restored, "a replica takes over"
+        return self.from_copies(restored)
+
+    def every_disk_lost(self) -> tuple[NDArray, NDArray, NDArray, str]:
+        """The data of all members is gone: each comes back from its own copy, at its own height."""
+        restored = self.repair("disk") + self.restore()
+        lost, outage, exposed, how = self.from_copies(restored)
+        if self.store.archive_lag_s is None and not np.isinf(lost).all():
+            ages = [self.age(f"moment of member {member}") for member in range(self.store.replicas + 1)]
+            lost, how = youngest(np.array(ages)), f"{how}; the newest of {len(ages)} members' has it for all"
+        return lost, outage, exposed, how
+
+    def from_copies(self, restored: NDArray) -> tuple[NDArray, NDArray, NDArray, str]:
+        """What copies away from the lost disks bring back."""
         if self.store.archive_lag_s is not None:
             lag = self.between("archive lag", self.store.archive_lag_s)
             return lag, restored, restored, "base copy and archived log, off the node"
@@ -160,16 +172,15 @@ class _Case:
         """What a crash loses of data whose disk survives."""
         if self.store.persistence == "snapshot":
             return self.age(), f"back to the last finished {self.backup.name}" if self.backup else "nothing is saved"
-        return self.between(f"{kind} loss", loss_s), "the log is replayed" if loss_s[
-            1
-        ] == 0 else "the newest writes are lost"
+        how = "the newest writes are lost" if loss_s[1] else "the log is replayed"
+        return self.between(f"{kind} loss", loss_s), how
 
-    def age(self) -> NDArray:
-        """Age of the last finished copy when the loss may strike at any moment of the cycle."""
+    def age(self, moment: str = "moment") -> NDArray:
+        """Age of the last finished copy when the loss may strike at any moment of the cycle; *moment* names it."""
         if self.backup is None:
             return np.full(self.draws.paths, np.inf)
         copy_s = self.between("copy", self.backup.copy_s)
-        return copy_s + self.between("moment", (0.0, self.backup.every_s))
+        return copy_s + self.between(moment, (0.0, self.backup.every_s))
 
     def restore(self) -> NDArray:
         """How long it takes to bring the data back once there is a disk."""
@@ -223,9 +234,8 @@ def second_losses(state: ClusterState, model: Model, found: Sequence[Exposure]) 
     sets = _data_sets(places(state), found)
     voters = _voters(state, model)
     losses = []
-    for pair in combinations(sorted({node for holders, _, _ in sets.values() for node in holders}), 2):
-        hit = [one for one in sets.values() if one[0] & set(pair)]
-        exposed = max(float(np.quantile(exposed_s, 0.9)) for _, exposed_s, _ in hit)
+    for pair in combinations(sorted({node for one in sets.values() for node in one.nodes}), 2):
+        exposed = max(float(np.quantile(one.exposed_s, 0.9)) for one in sets.values() if one.nodes & set(pair))
         losses.append(
             SecondLoss(
                 first=state.nodes[pair[0]].name,
@@ -243,7 +253,7 @@ def second_losses(state: ClusterState, model: Model, found: Sequence[Exposure]) 
 
 def _gone(sets: Mapping[str, "DataSet"], nodes: set[int]) -> tuple[str, ...]:
     """Data whose copies lie on exactly these nodes and nowhere else."""
-    return tuple(name for name, (holders, _, saved) in sets.items() if holders == nodes and not saved)
+    return tuple(name for name, one in sets.items() if one.nodes == nodes and not one.elsewhere)
 
 
 def _voters(state: ClusterState, model: Model) -> dict[str, list[int]]:
@@ -273,23 +283,27 @@ def _goes_on(voters: Sequence[int], lost: set[int]) -> bool:
     return not len(left) or bool(has_quorum(left))
 
 
-DataSet = tuple[
-    set[int], NDArray, bool
-]  # nodes that hold a copy, how long one copy is missing, whether one lies elsewhere
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """Data that several volumes may hold: their nodes, how long one is missing, and whether a copy lies elsewhere."""
+
+    nodes: frozenset[int]
+    exposed_s: NDArray
+    elsewhere: bool
 
 
 def _data_sets(held: Sequence[Place], found: Sequence[Exposure]) -> dict[str, DataSet]:
     """Data by name: all members of a replicated store hold one set, every volume of the others is its own."""
     sets: dict[str, DataSet] = {}
     for place in held:
-        exposure = in_force(found, place.namespace, place.workload, "disk lost")
-        if exposure is None:
+        one = in_force(found, place.namespace, place.workload, "disk lost")
+        if one is None:
             continue
-        store = exposure.store
-        name = f"{store.namespace}/{store.workload}" if store.replicas else place.claim
-        elsewhere = not store.replicas and not exposure.everything
-        holders, exposed, saved = sets.get(name, (set(), exposure.exposed_s, elsewhere))
-        sets[name] = (holders | {place.node}, np.maximum(exposed, exposure.exposed_s), saved)
+        last = in_force(found, place.namespace, place.workload, "every disk lost") or one
+        name = f"{one.store.namespace}/{one.store.workload}" if one.store.replicas else place.claim
+        known = sets.get(name, DataSet(nodes=frozenset(), exposed_s=one.exposed_s, elsewhere=not last.everything))
+        exposed_s = np.maximum(known.exposed_s, one.exposed_s)
+        sets[name] = DataSet(nodes=known.nodes | {place.node}, exposed_s=exposed_s, elsewhere=known.elsewhere)
     return sets
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from gxsim.controllers.disk_pressure import disk_bytes
 from gxsim.model.model import Model
 from gxsim.model.storage import Backup, Growth, StorageStatement, Store
 from gxsim.state import ClusterState
 from gxsim.storage.amounts import decimal, span
 from gxsim.storage.drivers import DAY_S, MONTH_DAYS, interval_s, series_of, writes_per_day
-from gxsim.storage.places import Place, container_counts, disk_bytes, places
+from gxsim.storage.places import Place, container_counts, places
 from gxsim.units import human_bytes, human_duration
 
 Range = tuple[float, float]
@@ -45,6 +46,8 @@ def judge(state: ClusterState, model: Model) -> list[Finding]:
 
 def _growth(cluster: Cluster, said: StorageStatement) -> Finding:
     entries = _named(_entries(cluster, said))
+    if not entries:
+        return _absent(said)
     low, high = _ends([entry.per_day_bytes for entry in entries])
     sums = " + ".join(f"{entry.name} {span(*entry.per_day_bytes)}" for entry in entries)
     month = (low * MONTH_DAYS, high * MONTH_DAYS)
@@ -55,11 +58,13 @@ def _relative_growth(cluster: Cluster, said: StorageStatement) -> Finding:
     low = high = 0.0
     parts = []
     for entry in _entries(cluster, said):
-        volumes = sum(1 for place in cluster.places if _grows(entry, place))
+        volumes = sum(1 for place in cluster.places if place.grows(entry))
         times = volumes * _times(cluster, entry)
         low, high = low + times * entry.per_day_bytes[0], high + times * entry.per_day_bytes[1]
         if entry.per_day_bytes[1]:
             parts.append(f"{times} × {entry.name} {span(*entry.per_day_bytes)}")
+    if not parts:
+        return _absent(said)
     of = said.of_bytes or float(disk_bytes(cluster.state).sum())
     month = (low * MONTH_DAYS, high * MONTH_DAYS)
     share = (month[0] / of, month[1] / of)
@@ -228,14 +233,6 @@ def _data(cluster: Cluster, backup: Backup) -> Range:
     )
     parts = [_kept(cluster, entry) for entry in _named(list(found))]
     return (sum(part[0] for part in parts), sum(part[1] for part in parts))
-
-
-def _grows(entry: Growth, place: Place) -> bool:
-    return (
-        entry.namespace == place.namespace
-        and fnmatchcase(place.workload, entry.workload)
-        and entry.ordinal in (None, place.ordinal)
-    )
 
 
 # ---- arithmetic -----------------------------------------------------------------------------------------------------

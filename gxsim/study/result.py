@@ -10,6 +10,7 @@ from gxsim.errors import ScenarioError
 from gxsim.load.fields import unknown_name
 from gxsim.load.scenario import Case
 from gxsim.observe.expectations import Verdict
+from gxsim.observe.ledger import LedgerSeries
 from gxsim.observe.quorum import QuorumSeries
 from gxsim.observe.services import ServiceSeries
 from gxsim.observe.table import Table
@@ -33,6 +34,7 @@ class Result:
     tables: Mapping[str, Table]
     services: tuple[ServiceSeries, ...]
     quorum: tuple[QuorumSeries, ...]
+    ledgers: tuple[LedgerSeries, ...] = ()
     verdicts: tuple[Verdict, ...]
     assumptions: tuple[str, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)

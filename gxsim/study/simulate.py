@@ -13,6 +13,7 @@ from gxsim.load.scenario import Case, load
 from gxsim.model.placement import Placement
 from gxsim.observe.expectations import judge
 from gxsim.observe.headroom import node_loss_headroom
+from gxsim.observe.ledger import LedgerSeries
 from gxsim.observe.nodes import documented_table, node_load, node_table
 from gxsim.observe.placement import placement_table
 from gxsim.observe.pods import pod_counts, pod_fates
@@ -24,12 +25,13 @@ from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
+from gxsim.study.data_plane import LEDGER_ASSUMPTIONS, consensus_tables, ledger_tables
 from gxsim.study.result import Result
 from gxsim.timeline import Timeline
 
 ASSUMPTIONS = (
-    "A consensus group has quorum while a majority of its members run and can be reached; the gap of the election that "
-    "follows the loss of a leader is not in the times shown.",
+    "A consensus group has quorum while a majority of its members run and can be reached; the election that follows "
+    "the loss of a leader is played by the Raft model, and its gap stands among the write gaps.",
     "An endpoint is dead from the moment its node or its containers stop, and answers again once its containers run "
     "and it is believed ready; kube-proxy's own delay is not added.",
     "A pod uses what the model states while it runs; usage does not follow the load.",
@@ -61,7 +63,13 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
     timeline = _simulation(case, state, framework, streams).run(case.scenario.horizon_s, progress)
     services = service_series(state, timeline)
     quorum = quorum_series(state, timeline, case.model.consensus_groups)
-    tables = {t.name: t for t in (*_tables(case, state, timeline, services, quorum), *at_start)}
+    histories, led = consensus_tables(case, state, timeline, streams)
+    ledgers: tuple[LedgerSeries, ...] = ()
+    written: list[Table] = []
+    if "ledger" in case.scenario.data_plane:
+        ledgers, written = ledger_tables(case, state, timeline, histories, services, streams)
+    found = (*_tables(case, state, timeline, services, quorum), *at_start, *led, *written)
+    tables = {table.name: table for table in found}
     return Result(
         case=case,
         seed=seed,
@@ -70,8 +78,9 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
         tables=tables,
         services=tuple(services),
         quorum=tuple(quorum),
+        ledgers=ledgers,
         verdicts=judge(case.scenario.expect, tables),
-        assumptions=ASSUMPTIONS,
+        assumptions=(*ASSUMPTIONS, *(LEDGER_ASSUMPTIONS if ledgers else ())),
         provenance={"gxsim": gxsim.__version__, "seed": seed, "digests": case.digests},
     )
 

@@ -5,24 +5,25 @@ the stops before it are done; later ones are held back. Cutting time elsewhere g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import InvariantError
-from gxsim.kernels.balancing import chain_pick
-from gxsim.kernels.queueing import fifo_lanes, idle_servers
 from gxsim.kernels.service_times import service_times
 from gxsim.rng import Streams
 from gxsim.traffic.arrivals import Sent, Source
+from gxsim.traffic.batches import Batch, Join
 from gxsim.traffic.endpoints import NOBODY, REFUSED, SILENT
-from gxsim.traffic.routes import USER, Plan, Route, Stop
+from gxsim.traffic.routes import USER, Plan, Route
+from gxsim.traffic.stages import Stage, found, queued, stage_of
 from gxsim.traffic.tally import (
     ANSWERED,
     DEAD_NODE,
     DEAD_POD,
     EDGE_DOWN,
+    FULL,
     LOST,
     NO_ENDPOINT,
     RATE_LIMITED,
@@ -35,42 +36,6 @@ from gxsim.traffic.tally import (
 OUTCOMES = {REFUSED: DEAD_POD, SILENT: DEAD_NODE, NOBODY: NO_ENDPOINT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Requests of one route that are about to arrive at one of its steps; all arrays are (requests,).
-
-    ``left_s`` is when each left the place before, ``at_s`` when it arrives; ``trail[i]`` is the lane it had at step i,
-    and ``lane`` the one at this step. ``entry`` is the node the user's connection leads to.
-    """
-
-    route: int
-    step: int
-    born_s: NDArray
-    left_s: NDArray
-    at_s: NDArray
-    key: NDArray
-    entry: NDArray
-    lane: NDArray
-    trail: tuple[NDArray, ...]
-
-    def where(self, which: NDArray) -> "Batch":
-        """The requests at *which* (mask or positions)."""
-        columns = {name: getattr(self, name)[which] for name in ("born_s", "left_s", "at_s", "key", "entry", "lane")}
-        return Batch(route=self.route, step=self.step, **columns, trail=tuple(lane[which] for lane in self.trail))
-
-
-@dataclass(slots=True)
-class Stage:
-    """A stop at work: who is on the way to it, when its servers get free, and its own chance."""
-
-    stop: Stop
-    service_rng: np.random.Generator
-    pick_rng: np.random.Generator
-    free: list[NDArray]
-    inbox: list[Batch] = field(default_factory=list)
-    present_s: float = 0.0  # integral over time of the number present: departures less arrivals
-
-
 class Flow:
     """All stages of a plan; ``advance`` moves every request as far as time allows."""
 
@@ -80,7 +45,8 @@ class Flow:
         self.slot_edges_s = slot_edges_s
         self.slots = len(slot_edges_s) - 1
         self.tally = Tally(plan, len(sources) * self.slots)
-        self.stages = [_stage(stop, streams) for stop in plan.stops]
+        self.stages = [stage_of(stop, len(plan.node_s), streams) for stop in plan.stops]
+        self.joins: list[Join] = []
         self.route_rng = streams.take("traffic/routes")
         self.shares = np.cumsum([route.path.share for route in plan.routes])
 
@@ -117,6 +83,7 @@ class Flow:
             batch = Batch(
                 route=route,
                 step=USER,
+                here=USER,
                 born_s=sent.times_s[mine],
                 left_s=sent.times_s[mine],
                 at_s=reached_s[mine] + held_s[mine],
@@ -142,46 +109,55 @@ class Flow:
     # ---- from step to step -------------------------------------------------------------------------------------------
 
     def _forward(self, batch: Batch) -> None:
-        """Send requests that are at their caller, at ``at_s``, to the step after ``batch.step``."""
+        """Send requests that are at their caller, at ``at_s``, to the next step, or to the next ones together."""
         route, step = self.plan.routes[batch.route], batch.step + 1
+        trail = () if step == 0 else (*batch.trail, batch.lane)
+        group = route.groups.get(step)
+        if group is None:
+            self._call(replace(batch, step=step, here=step, trail=trail))
+            return
+        join = Join(batch, group)
+        self.joins.append(join)
+        rows = np.arange(len(batch.at_s))
+        for member in range(group.first, group.past):
+            siblings = (batch.lane,) * (member - step)  # nobody asks where those are
+            self._call(replace(batch, step=member, here=member, trail=(*trail, *siblings), join=join, row=rows))
+
+    def _call(self, batch: Batch) -> None:
+        """Connect requests that are at their caller to ``batch.step``."""
+        route, step = self.plan.routes[batch.route], batch.step
         stage = self.stages[route.stops[step]]
-        node = batch.entry if step == 0 else self._node(route, route.callers[step], (*batch.trail, batch.lane))
+        node = batch.entry if step == 0 else self._node(route, route.callers[step], batch.trail)
         if step == 0:
             down = self.plan.node_down(node, batch.at_s)
-            if down.any():
-                self.tally.count(batch.route, EDGE_DOWN, batch.key[down])
-                batch, node = batch.where(~down), node[~down]
+            self._fail(batch, EDGE_DOWN, down)
+            batch, node = batch.where(~down), node[~down]
         lane, at_s = self._connect(stage, route, node, batch.at_s)
-        if (lane < 0).any():
+        there = lane >= 0
+        if not there.all():
             for code, cause in OUTCOMES.items():
-                self.tally.count(batch.route, cause, batch.key[lane == code])
-            found = lane >= 0
-            batch, node, lane, at_s = batch.where(found), node[found], lane[found], at_s[found]
-        if len(lane) == 0:
-            return
+                self._fail(batch, cause, lane == code)
+            batch, node, lane, at_s = batch.where(there), node[there], lane[there], at_s[there]
         if stage.stop.edge is None:
             at_s = at_s + self.plan.node_s[node, stage.stop.endpoints.lanes.node[lane]]
-        trail = batch.trail if step == 0 else (*batch.trail, batch.lane)
-        stage.inbox.append(
-            Batch(
-                route=batch.route,
-                step=step,
-                born_s=batch.born_s,
-                left_s=batch.left_s,
-                at_s=at_s,
-                key=batch.key,
-                entry=batch.entry,
-                lane=lane,
-                trail=trail,
-            )
-        )
+        if len(lane):
+            stage.inbox.append(replace(batch, at_s=at_s, lane=lane))
+
+    def _fail(self, batch: Batch, cause: int, which: NDArray) -> None:
+        """End the requests *which*, or tell those who wait for several answers."""
+        if not which.any():
+            return
+        if batch.join is None or batch.row is None:
+            self.tally.count(batch.route, cause, batch.key[which])
+        else:
+            batch.join.fail(batch.step, batch.row[which], cause)
 
     def _connect(self, stage: Stage, route: Route, node: NDArray, at_s: NDArray) -> tuple[NDArray, NDArray]:
         """The lane each connection leads to, or why it leads nowhere, and when it stands.
 
         Whoever finds a dead endpoint waits for its time-out, or is refused at once, and may try again.
         """
-        lane = _found(stage, node, at_s)
+        lane = found(stage, node, at_s)
         attempts = 0 if stage.stop.edge is not None else route.path.retries
         for left in range(attempts, -1, -1):
             failed = np.flatnonzero(lane < 0)
@@ -190,7 +166,7 @@ class Flow:
             at_s = at_s.copy()
             at_s[failed] += np.where(lane[failed] == SILENT, route.path.connect_timeout_s, 0.0)
             if left:
-                lane[failed] = _found(stage, node[failed], at_s[failed])
+                lane[failed] = found(stage, node[failed], at_s[failed])
         return lane, at_s
 
     def _serve(self, until_s: float) -> None:
@@ -208,6 +184,7 @@ class Flow:
             stage.inbox = later
             if due:
                 self._visit(number, stage, due)
+                self._rejoin(until_s)
 
     def _visit(self, number: int, stage: Stage, batches: list[Batch]) -> None:
         """Serve *batches*, all there is up to some time, and send each on."""
@@ -221,10 +198,13 @@ class Flow:
             distribution=station.distribution,
             samples=np.array(station.samples_s),
         )
-        starts = fifo_lanes(at_s, services, lane, stage.free)
-        departures = starts + services
+        starts, departures = queued(station, at_s, services, lane, stage.free)
         ends = lanes.end_s[lane]
-        lost = departures > ends
+        refused = np.isnan(starts)
+        lost = (departures > ends) & ~refused
+        if refused.any():
+            starts, departures = np.where(refused, at_s, starts), np.where(refused, at_s, departures)
+            services = np.where(refused, 0.0, services)
         if lost.any():
             departures = np.maximum(at_s, np.minimum(departures, ends))
             starts = np.minimum(starts, departures)
@@ -237,14 +217,22 @@ class Flow:
             past = part.stop
             sums = (batch.at_s - batch.left_s, starts[part] - batch.at_s, services[part])
             self.tally.visit(batch.route, batch.step, number, batch.lane * self.tally.keys + batch.key, sums)
-            self._leave(batch, departures[part], lost[part])
+            self._leave(batch, departures[part], {LOST: lost[part], FULL: refused[part]})
 
-    def _leave(self, batch: Batch, departures: NDArray, lost: NDArray) -> None:
-        """Send requests that have been served on to the next step, or back to their users."""
-        if lost.any():
-            self.tally.count(batch.route, LOST, batch.key[lost])
-            batch, departures = batch.where(~lost), departures[~lost]
+    def _leave(self, batch: Batch, departures: NDArray, gone: dict[int, NDArray]) -> None:
+        """Send requests that have been served on to the next step, or back to their users; *gone* are not, by cause."""
+        served = np.ones(len(departures), bool)
+        for cause, which in gone.items():
+            self._fail(batch, cause, which)
+            served &= ~which
+        if not served.all():
+            batch, departures = batch.where(served), departures[served]
         route = self.plan.routes[batch.route]
+        if batch.join is not None and batch.row is not None:
+            at_s, alive = self._back(batch, departures, route.callers[batch.step])
+            self._fail(batch, LOST, ~alive)
+            batch.join.answer(batch.step, batch.row[alive], at_s[alive])
+            return
         last = batch.step + 1 == len(route.stops)
         hit_ratio = self.plan.stops[route.stops[batch.step]].station.hit_ratio
         if last or hit_ratio == 0:
@@ -257,21 +245,25 @@ class Flow:
     def _next(self, batch: Batch, departures: NDArray) -> None:
         route = self.plan.routes[batch.route]
         at_s, alive = self._back(batch, departures, route.callers[batch.step + 1])
-        moved = Batch(
-            route=batch.route,
-            step=batch.step,
-            born_s=batch.born_s,
-            left_s=departures,
-            at_s=at_s,
-            key=batch.key,
-            entry=batch.entry,
-            lane=batch.lane,
-            trail=batch.trail,
-        )
-        if not alive.all():
-            self.tally.count(batch.route, LOST, batch.key[~alive])
-            moved = moved.where(alive)
-        self._forward(moved)
+        self._fail(batch, LOST, ~alive)
+        moved = replace(batch, left_s=departures, at_s=at_s)
+        self._forward(moved if alive.all() else moved.where(alive))
+
+    def _rejoin(self, until_s: float) -> None:
+        """Let requests go on that have had enough answers."""
+        for join in self.joins:
+            rows, at_s = join.settled(until_s)
+            failed = np.isinf(at_s)
+            for cause in np.unique(join.cause[rows[failed]]).tolist():
+                mine = rows[failed][join.cause[rows[failed]] == cause]
+                self.tally.count(join.batch.route, cause, join.batch.key[mine])
+            batch, at_s = join.batch.where(rows[~failed]), at_s[~failed]
+            route, group = self.plan.routes[batch.route], join.group
+            siblings = (batch.lane,) * (group.past - group.first)
+            trail = (*batch.trail, *siblings)
+            batch = replace(batch, step=group.past - 1, here=route.callers[group.first], trail=trail)
+            (self._answer if group.past == len(route.stops) else self._next)(batch, at_s)
+        self.joins = [join for join in self.joins if not join.done]
 
     def _answer(self, batch: Batch, departures: NDArray) -> None:
         """The way back: through every caller that waits, then from the entry to the user."""
@@ -294,7 +286,7 @@ class Flow:
         route = self.plan.routes[batch.route]
         trail = (*batch.trail, batch.lane)
         at_s, alive = departures, np.ones(len(departures), bool)
-        for step in route.back_to(batch.step, caller):
+        for step in route.back_to(batch.here, caller):
             to = route.callers[step]
             if to == USER:
                 break
@@ -305,29 +297,3 @@ class Flow:
     def _node(self, route: Route, step: int, trail: tuple[NDArray, ...]) -> NDArray:
         """(requests,) the node on which each was at *step*."""
         return self.plan.stops[route.stops[step]].endpoints.lanes.node[trail[step]]
-
-
-def _found(stage: Stage, node: NDArray, at_s: NDArray) -> NDArray:
-    """(connections,) what the callers on *node* find at *at_s*: a lane, or why there is none."""
-    endpoints = stage.stop.endpoints
-    if len(at_s) == 0:
-        return np.empty(0, np.int64)
-    epochs = np.searchsorted(endpoints.times_s, [at_s.min(), at_s.max()], side="right") - 1
-    if epochs[0] == epochs[1]:
-        epoch: NDArray = np.full(len(at_s), epochs[0])
-    else:
-        epoch = np.searchsorted(endpoints.times_s, at_s, side="right") - 1
-    if stage.stop.edge is not None:
-        return endpoints.target[epoch, stage.stop.column[node]]
-    pick = chain_pick(stage.pick_rng.random(len(at_s)), endpoints.count[epoch])
-    return endpoints.target[epoch, pick]  # a pick of -1 is the last column: nobody
-
-
-def _stage(stop: Stop, streams: Streams) -> Stage:
-    lanes = len(stop.endpoints.lanes.node)
-    return Stage(
-        stop=stop,
-        service_rng=streams.take(f"traffic/service/{stop.name}"),
-        pick_rng=streams.take(f"traffic/picks/{stop.name}"),
-        free=[idle_servers(stop.station.servers) for _ in range(lanes)],
-    )

@@ -38,6 +38,11 @@ class Costs:
     project_s: float = spec(0.001, doc="Per transaction at the projector; not documented", ge=0)
     forward_timeout_s: float = spec(7.0, doc="A follower gives up forwarding to a dead leader; RPCTimeout", gt=0)
     retry_s: float = spec(0.1, doc="Pause before a refused submission is tried again; not documented", gt=0)
+    reconnect_s: float = spec(
+        0.1, doc="A peer's first pause before it asks an orderer for blocks again; core.yaml", gt=0
+    )
+    reconnect_growth: float = spec(1.2, doc="Growth of that pause from try to try; blocksprovider/deliverer.go", gt=1)
+    reconnect_cap_s: float = spec(3600.0, doc="Longest such pause; core.yaml", gt=0)
     commit_timeout_s: float = spec(30.0, doc="Wait for the commit event before submitting again; not documented", gt=0)
 
 
@@ -119,6 +124,32 @@ class Channel:
     def commit_s(self) -> float:
         """Per transaction at a committing peer."""
         return self.costs.commit_s[self.ledger.state_database]
+
+    @property
+    def delivery(self) -> Windows:
+        """When the event peer gets blocks: orderers without a leader refuse, and it asks again ever more rarely.
+
+        A peer that was itself away asks at once when it is back.
+        """
+        windows, broken_s = [], -np.inf
+        for from_s, noticed_s in self.reigns.accepting:
+            for up_s, down_s in self.event_peer:
+                if up_s >= noticed_s or down_s <= from_s:
+                    continue
+                begun_s = max(broken_s, up_s)
+                asks_s = self._asks(begun_s, from_s) if begun_s < from_s and np.isfinite(begun_s) else max(from_s, up_s)
+                if asks_s < min(noticed_s, down_s):
+                    windows.append((asks_s, min(noticed_s, down_s)))
+            broken_s = noticed_s
+        return np.array(windows).reshape(-1, 2)
+
+    def _asks(self, begun_s: float, from_s: float) -> float:
+        """The first try at or after *from_s* of a peer that has been refused since *begun_s*."""
+        asks_s, pause_s = begun_s, self.costs.reconnect_s
+        while asks_s < from_s:
+            asks_s += pause_s
+            pause_s = min(pause_s * self.costs.reconnect_growth, self.costs.reconnect_cap_s)
+        return asks_s
 
     def cutting(self, reign: int) -> Cutting:
         """The rules of the block cutter under one leader."""

@@ -78,6 +78,7 @@ class Stages:
         self.orderer = Station(ALWAYS)
         self.waiting = Waiting.none()
         self.reign, self.cutter = 0, Cutter()
+        self.delivery = channel.delivery
         self.commit = Station(channel.event_peer)
         self.written_s = np.zeros(channel.keys)  # when each key was last written
         self.project = Station(channel.projector)
@@ -179,7 +180,8 @@ class Stages:
     def _committed(self, ordered: Waiting, blocks: Blocks) -> Passage:
         """Blocks at the event peer, in its state database, and in the projection."""
         costs, sizes = self.channel.costs, blocks.end - blocks.first
-        delivered_s = np.maximum.accumulate(blocks.committed_s) + costs.hop_s
+        sent_s = np.maximum.accumulate(blocks.committed_s) + costs.hop_s
+        delivered_s = clock(worked(sent_s, self.delivery), self.delivery)
         committed_s = self.commit.pass_through(delivered_s, costs.block_s + self.channel.commit_s * sizes)
         each_s = np.repeat(committed_s, sizes)
         projected_s = self.project.pass_through(each_s + costs.hop_s, costs.project_s)

@@ -1,5 +1,7 @@
 """Request paths made ready to run: stations in the order requests reach them, and who calls whom."""
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import ScenarioError
-from gxsim.model.model import Edge, Model, Path, Station
+from gxsim.model.cluster import Service
+from gxsim.model.model import Edge, Model, Parallel, Path, Station
 from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays, user_delays
-from gxsim.traffic.endpoints import Endpoints, edge_endpoints, service_endpoints
+from gxsim.traffic.endpoints import Endpoints, edge_endpoints, selected, service_endpoints
 
 USER = -1  # the caller of a path's first step
 NOWHERE = -1  # column of a node that does not host the edge
@@ -33,13 +36,26 @@ class Stop:
     column: NDArray
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Steps ``first`` up to (not including) ``past``, called at the same time; ``enough`` answers end the wait."""
+
+    first: int
+    past: int
+    enough: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A path as positions: ``stops[i]`` of its i-th step, and the step that calls it (``USER`` for the first)."""
+    """A path as positions: ``stops[i]`` of its i-th step, and the step that calls it (``USER`` for the first).
+
+    ``groups`` are by their first step.
+    """
 
     path: Path
     stops: tuple[int, ...]
     callers: tuple[int, ...]
+    groups: Mapping[int, Group]
 
     def back_to(self, step: int, caller: int) -> list[int]:
         """Steps whose answers pass on the way from *step* back to *caller*: *step* first, *caller* left out."""
@@ -130,20 +146,57 @@ def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> S
     if service is None:
         raise ScenarioError(f"step {name}", "there is no such Service and no such edge; write namespace/service")
     endpoints = service_endpoints(state, timeline, service)
+    if station.cpu_bound:
+        station = _bounded_by_cpu(station, state, service)
     return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column)
 
 
+def _bounded_by_cpu(station: Station, state: ClusterState, service: Service) -> Station:
+    """The station with no more servers than its pods' CPU limit has cores, the last one at the speed of the rest.
+
+    A limit of 1.5 cores is two servers at three quarters of the speed: the right capacity, and nearly the right wait.
+    """
+    limits = [state.templates[row].limits.get("cpu", 0) for row in state.pod_template[selected(state, service)]]
+    cores = min((limit for limit in limits if limit), default=0) / 1000
+    if cores == 0 or cores >= station.servers:
+        return station
+    servers = math.ceil(cores)
+    slower = servers / cores
+    return dataclasses.replace(
+        station,
+        servers=servers,
+        service_time_s=station.service_time_s * slower,
+        samples_s=tuple(sample * slower for sample in station.samples_s),
+    )
+
+
 def _route(path: Path, index: Mapping[str, int]) -> Route:
-    callers = []
+    groups = {group.first: group for group in (_group(path, parallel) for parallel in path.parallel)}
+    together = {step: group.first for group in groups.values() for step in range(group.first, group.past)}
+    callers: list[int] = []
     for number, step in enumerate(path.steps):
         caller = path.callers.get(step)
-        if caller is None:
-            callers.append(number - 1)
+        first = together.get(number, number)
+        if first < number:
+            callers.append(callers[first])
+        elif caller is None:
+            callers.append(callers[number - 1] if number - 1 in together else number - 1)
         elif caller in path.steps[:number]:
             callers.append(path.steps.index(caller))
         else:
             raise ScenarioError(f"path {path.name}", f"{caller!r} calls {step!r} but is no step before it")
-    return Route(path=path, stops=tuple(index[step] for step in path.steps), callers=tuple(callers))
+    return Route(path=path, stops=tuple(index[step] for step in path.steps), callers=tuple(callers), groups=groups)
+
+
+def _group(path: Path, parallel: Parallel) -> Group:
+    count = len(parallel.steps)
+    starts = [i for i in range(1, len(path.steps)) if path.steps[i : i + count] == parallel.steps]
+    where = f"path {path.name}: parallel"
+    if not starts or not count:
+        raise ScenarioError(where, f"{', '.join(parallel.steps)} do not follow each other after the path's first step")
+    if parallel.wait_for > count:
+        raise ScenarioError(where, f"waitFor: {parallel.wait_for} answers of {count} steps; write at most {count}")
+    return Group(starts[0], starts[0] + count, parallel.wait_for or count)
 
 
 def _order(routes: tuple[Route, ...], names: list[str]) -> tuple[int, ...]:

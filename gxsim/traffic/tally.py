@@ -14,10 +14,11 @@ CAUSES = (
     "no_endpoint",
     "refused",
     "no_connection",
+    "full",
     "lost",
     "too_late",
 )
-ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, LOST, TOO_LATE = range(8)
+ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, FULL, LOST, TOO_LATE = range(9)
 VISITS, TRAVEL, WAIT, SERVICE = range(4)
 
 

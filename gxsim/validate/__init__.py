@@ -1,5 +1,6 @@
 """Recordings of real components replayed against gxsim; a recording is known by its content, not by its name."""
 
+import csv
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from gxsim.errors import GxsimError, ScenarioError
-from gxsim.validate import api_validation, defaulting, failures, limit_range, quota, scheduler
+from gxsim.validate import (
+    api_validation,
+    defaulting,
+    elections,
+    etcd_failover,
+    etcd_outages,
+    fabric,
+    failures,
+    limit_range,
+    quota,
+    raft_partitions,
+    scheduler,
+)
 from gxsim.validate.record import Check, Family
 
 FAMILIES: tuple[Family, ...] = (
@@ -18,8 +31,13 @@ FAMILIES: tuple[Family, ...] = (
     limit_range.FAMILY,
     defaulting.FAMILY,
     api_validation.FAMILY,
+    elections.FAMILY,
+    raft_partitions.FAMILY,
+    etcd_failover.FAMILY,
+    etcd_outages.FAMILY,
+    fabric.FAMILY,
 )
-_SUFFIXES = (".json", ".json.gz")
+_SUFFIXES = (".json", ".json.gz", ".csv", ".csv.gz")
 _SHOWN = 20  # disagreements kept per family; the first are the ones to look at
 
 
@@ -122,7 +140,7 @@ def _replay(family: Family, document: Any) -> list[Check]:
 def _files(paths: Iterable[Path | str]) -> Iterator[Path]:
     for path in map(Path, paths):
         if not path.exists():
-            raise ScenarioError(str(path), "no such file or folder; name recordings (.json or .json.gz)")
+            raise ScenarioError(str(path), "no such file or folder; name recordings (.json or .csv, also .gz)")
         if path.is_file():
             yield path
         else:
@@ -130,11 +148,12 @@ def _files(paths: Iterable[Path | str]) -> Iterator[Path]:
 
 
 def _read(path: Path) -> Any:
-    """The parsed document; None for a file that is no JSON by its name."""
+    """The parsed document: of JSON its value, of CSV a list of rows by column; None for any other file."""
     if not path.name.endswith(_SUFFIXES):
         return None
     try:
         content = path.read_bytes()
-        return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+        return list(csv.DictReader(text.splitlines())) if ".csv" in path.suffixes else json.loads(text)
     except (OSError, EOFError, ValueError) as error:
         raise ScenarioError(str(path), f"not a readable recording: {error}") from error

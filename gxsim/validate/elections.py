@@ -8,7 +8,7 @@ import numpy as np
 from gxsim.kernels.election import NEVER, Contest, Elections, elections, last_heard
 from gxsim.rng import Streams
 from gxsim.validate.record import Check, Family
-from gxsim.validate.sampled import same_distribution, same_mean, same_share
+from gxsim.validate.sampled import of_library, same_distribution, same_mean, same_share
 
 TRIALS = 20_000  # twice a recording's 10 000: its own error stays the greater one
 # Recorded quantiles are given in whole percent and to the microsecond; ties with a tick move a point by about this.
@@ -46,11 +46,7 @@ def crash(config: Mapping[str, Any], trials: int, rng: np.random.Generator) -> E
 
 
 def recognises(document: Any) -> bool:
-    return (
-        isinstance(document, dict)
-        and bool(document.get("configurations"))
-        and document["configurations"][0].get("config", {}).get("kind") == "crash"
-    )
+    return of_library(document, "crash")
 
 
 def replay(document: Mapping[str, Any]) -> list[Check]:

@@ -10,7 +10,7 @@ from gxsim.kernels.commit import commit_latency
 from gxsim.kernels.election import Contest, elections, last_heard
 from gxsim.rng import Streams
 from gxsim.validate.record import Check, Family
-from gxsim.validate.sampled import same_distribution, same_mean, same_share
+from gxsim.validate.sampled import config_of, same_distribution, same_mean, same_share
 
 TRIALS = 20_000
 LOOPBACK_US, PERSIST_US = 300, 2_000  # the recordings' own: one way on loopback, one synchronous write
@@ -31,19 +31,13 @@ def replay(document: Any) -> list[Check]:
 
 
 def _is_kill(document: Any) -> bool:
-    return (
-        isinstance(document, dict)
-        and bool(document)
-        and all(isinstance(v, dict) and "kill_to_first_write_ms" in v and "config" in v for v in document.values())
-    )
+    recorded = list(document.values()) if isinstance(document, dict) else []
+    return bool(recorded) and all(config_of(v) and "kill_to_first_write_ms" in v for v in recorded)
 
 
 def _is_delayed(document: Any) -> bool:
-    return (
-        isinstance(document, list)
-        and bool(document)
-        and all(isinstance(v, dict) and v.get("config", {}).get("mode") == "stability" for v in document)
-    )
+    recorded = document if isinstance(document, list) else []
+    return bool(recorded) and all(config_of(v).get("mode") == "stability" for v in recorded)
 
 
 def _killed(recorded: Mapping[str, Any]) -> Iterator[Check]:

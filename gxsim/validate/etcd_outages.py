@@ -12,9 +12,9 @@ from gxsim.consensus.voter import Role
 from gxsim.rng import Streams
 from gxsim.validate.raft_partitions import trial
 from gxsim.validate.record import Check, Family
-from gxsim.validate.sampled import same_mean, same_share
+from gxsim.validate.sampled import config_of, same_mean, same_share
 
-DEAF_TRIALS, LOSS_TRIALS = 40, 300
+DEAF_TRIALS, LOSS_TRIALS = 24, 200
 LOOPBACK_MS, PERSIST_MS = 0.3, 2.0
 START_MS = 200.0  # of an etcd process, until it takes part
 NOISE_MS = 150.0  # the machine ran several clusters at once
@@ -31,7 +31,7 @@ def replay(document: Mapping[str, Any]) -> list[Check]:
 
 
 def _all(document: Mapping[str, Any], holds: Any) -> bool:
-    return all(isinstance(value, dict) and holds(value) for value in document.values())
+    return all(config_of(value) and holds(value) for value in document.values())
 
 
 def _is_deaf(recorded: Mapping[str, Any]) -> bool:

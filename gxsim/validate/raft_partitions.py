@@ -13,7 +13,7 @@ from gxsim.consensus.profiles import Profile
 from gxsim.consensus.voter import Role
 from gxsim.rng import Streams
 from gxsim.validate.record import Check, Family
-from gxsim.validate.sampled import same_mean, same_share
+from gxsim.validate.sampled import of_library, same_mean, same_share
 
 TRIALS = 12  # of every configuration; one takes 30 to 100 ms, and a recording holds some fifty configurations
 FLOOR_MS = 30.0  # between two proposals of the client and the way there and back; no gap is told apart below it
@@ -160,11 +160,7 @@ SHARES: Mapping[str, Callable[[Trial], bool]] = {
 
 
 def recognises(document: Any) -> bool:
-    return (
-        isinstance(document, dict)
-        and bool(document.get("configurations"))
-        and document["configurations"][0].get("config", {}).get("kind") == "partition"
-    )
+    return of_library(document, "partition")
 
 
 def replay(document: Mapping[str, Any]) -> list[Check]:

@@ -14,6 +14,20 @@ SHARE = 0.02  # relative difference of a mean that is none
 KS_AT_1_PERCENT = 1.63  # Kolmogorov: sqrt(n m / (n + m)) D exceeds this in 1 % of equal samples
 
 
+def config_of(recorded: Any) -> Mapping[str, Any]:
+    """The settings that a recorded configuration carries; nothing for what is no such thing."""
+    config = recorded.get("config") if isinstance(recorded, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def of_library(document: Any, kind: str) -> bool:
+    """Whether a document holds configurations of this kind of the raft library in virtual time."""
+    configurations = document.get("configurations") if isinstance(document, dict) else None
+    return (
+        isinstance(configurations, list) and bool(configurations) and config_of(configurations[0]).get("kind") == kind
+    )
+
+
 def same_mean(name: str, values: NDArray, recorded: Mapping[str, Any], *, slack: float = 0.0) -> Check:
     """Means within three standard errors of their difference or 2 %, plus *slack*.
 

@@ -35,6 +35,30 @@ def fifo(gaps: np.ndarray, services: np.ndarray, servers: int) -> dict[str, np.n
     return told
 
 
+def tandem(gaps: np.ndarray, services: np.ndarray, servers: int) -> np.ndarray:
+    """Latencies of customers through stations in a row; ``services`` are (hops, customers)."""
+    env = simpy.Environment()
+    hops = [simpy.Resource(env, capacity=servers) for _ in services]
+    latencies = np.empty(len(gaps))
+
+    def customer(number: int) -> Iterator[Any]:
+        arrived = env.now
+        for hop, resource in enumerate(hops):
+            with resource.request() as request:
+                yield request
+                yield env.timeout(services[hop, number])
+        latencies[number] = env.now - arrived
+
+    def source() -> Iterator[Any]:
+        for number, gap in enumerate(gaps):
+            yield env.timeout(gap)
+            env.process(customer(number))
+
+    env.process(source())
+    env.run()
+    return latencies
+
+
 def fifo_disrupted(
     gaps: np.ndarray, services: np.ndarray, servers: int, disruptions: Sequence[Disruption]
 ) -> dict[str, np.ndarray]:
