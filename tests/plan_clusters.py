@@ -5,7 +5,7 @@ import dataclasses
 from hypothesis import strategies as st
 
 from gxsim.engine.start import start
-from gxsim.model.cluster import Cluster, Workload
+from gxsim.model.cluster import ClaimTemplate, Cluster, StorageClass, Workload
 from gxsim.model.node import Node, Taint
 from gxsim.model.pod import (
     Container,
@@ -59,6 +59,19 @@ def deployment(name: str, replicas: int, pod: PodTemplate) -> Workload:
     )
 
 
+def daemon_set(name: str, pod: PodTemplate) -> Workload:
+    return dataclasses.replace(deployment(name, 1, pod), kind="DaemonSet")
+
+
+def stateful_set(name: str, replicas: int, pod: PodTemplate) -> Workload:
+    """Each replica on a volume of its node, as local-path makes it."""
+    claim = ClaimTemplate(name="data", storage_class="local", size_bytes=2**30)
+    return dataclasses.replace(deployment(name, replicas, pod), kind="StatefulSet", claim_templates=(claim,))
+
+
+LOCAL_PATH = StorageClass(name="local", provisioner="rancher.io/local-path", binding_mode="WaitForFirstConsumer")
+
+
 def selecting(app: str) -> LabelSelector:
     return LabelSelector((Requirement("app", "In", (app,)),))
 
@@ -107,8 +120,13 @@ def templates(draw: st.DrawFn, app: str) -> PodTemplate:
 @st.composite
 def clusters(draw: st.DrawFn) -> Cluster:
     count = draw(st.integers(1, 3))
-    workloads = [deployment(f"app-{i}", draw(st.integers(1, 4)), draw(templates(f"app-{i}"))) for i in range(count)]
-    return Cluster(nodes=draw(nodes), workloads=tuple(workloads))
+    workloads = []
+    for name in (f"app-{i}" for i in range(count)):
+        make = draw(st.sampled_from([deployment, deployment, stateful_set]))
+        workloads.append(make(name, draw(st.integers(1, 4)), draw(templates(name))))
+    if draw(st.booleans()):
+        workloads.append(daemon_set("agent", template("agent", 100, 64)))
+    return Cluster(nodes=draw(nodes), workloads=tuple(workloads), storage_classes=(LOCAL_PATH,))
 
 
 def running(cluster: Cluster) -> ClusterState:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gxsim.errors import ScenarioError
-from gxsim.model.cluster import Cluster, StorageClass
+from gxsim.model.cluster import Cluster
 from gxsim.model.model import HostUsage, Model, Usage
 from gxsim.model.pod import PodTemplate
 from gxsim.observe.headroom import lose, losses
@@ -22,7 +22,7 @@ from gxsim.plan.situations import peak
 from gxsim.plan.wanted import median_pod, pod_of_file, replica_of, tenant_of
 from gxsim.scheduler import DEFAULT_PROFILE, Framework
 from gxsim.state import PENDING, ClusterState
-from tests.plan_clusters import apart, clusters, deployment, node, running, template, templates
+from tests.plan_clusters import LOCAL_PATH, apart, clusters, deployment, node, running, template, templates
 
 BOUND = 300
 
@@ -222,8 +222,7 @@ spec:
 
 def test_a_tenant_comes_with_namespaces_claims_and_rules_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "tenant.yaml").write_text(TENANT)
-    local = StorageClass(name="local", provisioner="rancher.io/local-path", default=True)
-    local = dataclasses.replace(local, binding_mode="WaitForFirstConsumer")
+    local = dataclasses.replace(LOCAL_PATH, default=True)
     state = running(Cluster(nodes=(node("a", 4000), node("b", 4000)), storage_classes=(local,)))
     tenant = tenant_of([tmp_path / "tenant.yaml"], state)
     found = room(state, tenant, REQUESTS)
@@ -240,8 +239,7 @@ def test_documented_usage_goes_with_a_tenant_into_its_next_namespace(tmp_path: P
     usages = [
         Usage(namespace="shop", workload=name, cpu_milli=100, memory_bytes=0, source="test") for name in ("web", "db")
     ]
-    local = StorageClass(name="local", provisioner="rancher.io/local-path", default=True)
-    local = dataclasses.replace(local, binding_mode="WaitForFirstConsumer")
+    local = dataclasses.replace(LOCAL_PATH, default=True)
     state = running(Cluster(nodes=(node("a", 1000, pods=99), node("b", 1000, pods=99)), storage_classes=(local,)))
     usage = next(c for c in countings(Model(usage=tuple(usages))) if c.name == "usage")
     assert room(state, tenant_of([tmp_path / "tenant.yaml"], state), usage).fits == 6  # 300m of 2 cores each

@@ -17,7 +17,7 @@ from gxsim.plan.drain import drain
 from gxsim.plan.survive import survive
 from gxsim.state import NO_OWNER, ClusterState
 from gxsim.study.simulate import started
-from tests.plan_clusters import apart, deployment, node, selecting, template
+from tests.plan_clusters import LOCAL_PATH, apart, daemon_set, deployment, node, selecting, stateful_set, template
 
 
 def case(cluster: Cluster) -> Case:
@@ -31,19 +31,20 @@ def left_by_the_scheduler(state: ClusterState, lost: tuple[int, ...]) -> tuple[i
     return len(lose(state, lost).pending), sum(not may_move(state, pod, lost) for pod in kept)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.integers(2, 6), min_size=2, max_size=4),
-    st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(1, 5), st.booleans(), st.booleans()), min_size=1, max_size=3),
 )
-def test_survival_on_the_clock_agrees_with_the_scheduler(cores: list[int], apps: list[tuple[int, bool]]) -> None:
+def test_survival_on_the_clock_agrees_with_the_scheduler(cores: list[int], apps: list[tuple[int, bool, bool]]) -> None:
     """All pods ask for one core, so that the order in which they come back decides nothing."""
-    workloads = []
-    for i, (replicas, exclusive) in enumerate(apps):
+    workloads = [daemon_set("agent", template("agent", 0, 64))]
+    for i, (replicas, exclusive, stateful) in enumerate(apps):
         rules = {"pod_anti_affinity": apart(f"app-{i}")} if exclusive else {}
-        workloads.append(deployment(f"app-{i}", replicas, template(f"app-{i}", 1000, 64, **rules)))
+        make = stateful_set if stateful else deployment
+        workloads.append(make(f"app-{i}", replicas, template(f"app-{i}", 1000, 64, **rules)))
     nodes = tuple(node(f"node-{i}", 1000 * count) for i, count in enumerate(cores))
-    asked = case(Cluster(nodes=nodes, workloads=tuple(workloads)))
+    asked = case(Cluster(nodes=nodes, workloads=tuple(workloads), storage_classes=(LOCAL_PATH,)))
     state, _ = started(asked, None)
     waiting = int((state.pod_active & (state.pod_node < 0)).sum())
     if waiting:

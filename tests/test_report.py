@@ -333,7 +333,7 @@ def test_pods_that_wait_for_their_volume_say_so(result: Result) -> None:
 
 
 def test_volumes_say_what_else_holds_the_data(result: Result) -> None:
-    expected = ["shop/data-db0-0", "node-0", "20Gi", "39m", "backup up to 1d old, restore 15m"]
+    expected = ["shop/data-db0-0", "node-0", "20Gi", "39m", "–", "–", "backup up to 1d old, restore 15m"]
     assert rows_of(result, "Volumes at risk") == [expected]
 
 

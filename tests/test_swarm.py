@@ -1,4 +1,4 @@
-"""Does anything break under any schedule of faults? Random clusters and faults from a seed; the seed is in a failure."""
+"""Does anything break under any schedule of faults? Random clusters and faults from a seed, which a failure names."""
 
 import os
 
@@ -28,14 +28,14 @@ COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "et
 
 
 def random_cluster(rng: np.random.Generator) -> Cluster:
-    """Three to seven nodes in up to three zones, Deployments, a StatefulSet with volumes, a DaemonSet, budgets, a quota."""
-    count = int(rng.integers(3, 8))
+    """Three to seven nodes in up to three zones, workloads of each kind, budgets, and now and then a quota."""
+    count, zones = int(rng.integers(3, 8)), int(rng.integers(1, 4))
     nodes = [
         {
             "kind": "Node",
             "metadata": {
                 "name": f"n{i}",
-                "labels": {"kubernetes.io/hostname": f"n{i}", "topology.kubernetes.io/zone": f"z{i % rng.integers(1, 4)}"},
+                "labels": {"kubernetes.io/hostname": f"n{i}", "topology.kubernetes.io/zone": f"z{i % zones}"},
             },
             "status": {"capacity": {"cpu": str(rng.integers(2, 9)), "memory": "16Gi", "pods": "30"}},
         }
@@ -80,8 +80,8 @@ def workload(kind: str, name: str, rng: np.random.Generator, **spec: object) -> 
         container["livenessProbe"] = PROBE
     labels = {"app": name}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container], "tolerations": TOLERATIONS}}
-    metadata = {"name": name, "namespace": "app"}
-    return {"kind": kind, "metadata": metadata, "spec": {"selector": {"matchLabels": labels}, "template": template, **spec}}
+    spec |= {"selector": {"matchLabels": labels}, "template": template}
+    return {"kind": kind, "metadata": {"name": name, "namespace": "app"}, "spec": spec}
 
 
 def budget(app: str, **spec: int) -> dict:

@@ -31,6 +31,7 @@ from gxsim.traffic.tally import ANSWERED, CAUSES, EDGE_DOWN, FULL, RATE_LIMITED
 from tests.reference import stations
 from tests.small_world import network, path, small_world
 
+FIXED = [{"step": "*", "serviceTime": "1ms", "scv": 0, "servers": 50, "source": "chosen"}]
 QUARTER_S = 2 * np.pi * 6371.0088 / 4 * 1.5 / 200_000  # a quarter of the globe through fibre
 
 
@@ -134,6 +135,54 @@ def test_waits_at_each_station_agree_with_erlang(tmp_path: Path) -> None:
         assert table[step]["utilisation_percent"] == pytest.approx(75, rel=0.03)
         assert table[step]["wait_s"] == pytest.approx(table[step]["theory_wait_s"], rel=0.15)
     assert table["default/front"]["busiest_over_mean"] < 1.03
+
+
+BRANCHES = ["default/front", "default/back"]
+
+
+def _together(wait_for: int) -> list[dict[str, Any]]:
+    return [path("page", ["proxy", *BRANCHES], parallel=[{"steps": BRANCHES, "waitFor": wait_for}])]
+
+
+@pytest.mark.parametrize(("wait_for", "mean_s"), [(0, 0.0075), (1, 0.0025), (2, 0.0075)])
+def test_calls_made_together_take_the_longest_or_the_shortest(tmp_path: Path, wait_for: int, mean_s: float) -> None:
+    """Two exponential branches of 5 ms: the greater has mean 7.5 ms, the lesser 2.5 ms; the proxy takes 1 ms."""
+    stations_ = [
+        {"step": "proxy", "serviceTime": "1ms", "scv": 0, "servers": 50, "source": "chosen"},
+        {"step": "default/*", "serviceTime": "5ms", "servers": 50, "source": "chosen"},
+    ]
+    case = small_world(tmp_path, paths=_together(wait_for), stations=stations_)
+    result = simulate(case)
+    streams = Streams(1)
+    plan = plan_traffic(case.model, result.state, result.timeline)
+    sources = [Source(plan, result.timeline, number, 0.0, streams) for number in range(2)]
+    flow = Flow(plan, sources, streams, np.array([0.0, 600.0]))
+    for begin_s in range(600):  # many pieces: answers of one call are known before those of its sibling
+        flow.advance(begin_s, begin_s + 1.0)
+    tally = flow.finish()
+    latency_s = tally.latency_s.sum() / tally.outcomes[0, ANSWERED].sum()
+    assert latency_s == pytest.approx(0.001 + mean_s, rel=0.02)  # 60 000 requests: 0.4 % standard error
+    assert [steps[0].sum() for steps in tally.steps[0]] == [tally.sent.sum()] * 3
+    assert flow.joins == []
+
+
+@pytest.mark.parametrize(("wait_for", "expected_s"), [(0, {0.007}), (1, {0.003, 0.007})])
+def test_calls_made_together_end_where_they_began(tmp_path: Path, wait_for: int, expected_s: set[float]) -> None:
+    """From the east, proxy on one: the front is near or far, the back is far."""
+    case = small_world(tmp_path, network=network("links"), stations=FIXED, paths=_together(wait_for))
+    _, traffic = traffic_of(case)
+    _assert_means(traffic, 0, {0.005 + each for each in expected_s})
+
+
+def test_one_of_two_answers_is_enough_when_the_other_side_is_dead(tmp_path: Path) -> None:
+    fates = {}
+    for wait_for in (1, 2):
+        case = small_world(tmp_path, loss=("two", "200s", "200s"), paths=_together(wait_for))
+        result, traffic = traffic_of(case)
+        fates[wait_for] = users(tables_of(traffic, result.state)[0], "easterners", "outage")
+    assert fates[1]["answered_percent"] > 99.9
+    assert fates[2]["answered_percent"] < 5  # the last seconds, when its pod is back and the node's users are, too
+    assert fates[2]["no_endpoint"] > 0.95 * fates[2]["sent"]
 
 
 # ---- failures -------------------------------------------------------------------------------------------------------
@@ -278,6 +327,31 @@ def test_connections_that_stay_open_leave_a_new_pod_idle(tmp_path: Path) -> None
     assert users(tables_of(traffic, result.state)[0], "westerners", "after")["answered_percent"] == 100
 
 
+def test_client_affinity_sends_all_that_comes_from_one_host_to_one_pod(tmp_path: Path) -> None:
+    case = small_world(tmp_path, stations=_front())
+    services = tuple(dataclasses.replace(s, session_affinity="ClientIP") for s in case.cluster.services)
+    case = dataclasses.replace(case, cluster=dataclasses.replace(case.cluster, services=services))
+    _, traffic = traffic_of(case)
+    by_host = traffic.tally.lanes[1][0].reshape(2, 2, -1).sum(axis=2)  # front pods by populations, one host each
+    assert sorted(by_host.min(axis=0)) == [0, 0]
+
+
+def test_writes_are_handed_on_when_the_last_step_has_done_them(tmp_path: Path) -> None:
+    paths = [
+        path("read", ["proxy", "default/front"], share=0.75),
+        path("write", ["proxy", "default/back"], share=0.25, writes=True),
+    ]
+    case = small_world(tmp_path, paths=paths, loss=("two", "200s", "200s"))
+    result = simulate(case)
+    traffic = run_traffic(case.model, result.state, result.timeline, Streams(1), keep_writes=True)
+    (written_s,) = traffic.writes_s.values()
+    assert list(traffic.writes_s) == ["default/back"]
+    assert (np.diff(written_s) >= 0).all()
+    assert not ((written_s > 200) & (written_s < 400)).any()  # the back's node is lost
+    assert len(written_s) >= traffic.tally.outcomes[1, ANSWERED].sum() > 0.6 * 15_000
+    assert run_traffic(case.model, result.state, result.timeline, Streams(1)).writes_s == {}
+
+
 def test_computing_stations_have_no_more_servers_than_their_pods_have_cores(tmp_path: Path) -> None:
     case = small_world(tmp_path, limits={"cpu": "1500m"}, stations=_front(cpuBound=True, serviceTime="10ms"))
     _, traffic = traffic_of(case)
@@ -287,8 +361,6 @@ def test_computing_stations_have_no_more_servers_than_their_pods_have_cores(tmp_
 
 
 # ---- delays ---------------------------------------------------------------------------------------------------------
-
-FIXED = [{"step": "*", "serviceTime": "1ms", "scv": 0, "servers": 50, "source": "chosen"}]
 
 
 @pytest.mark.parametrize(("delays", "between_s"), [("distance", QUARTER_S), ("links", 0.003)])
@@ -398,6 +470,14 @@ def test_a_station_that_works_more_than_it_can_is_noticed(tmp_path: Path) -> Non
         (
             {"paths": [path("a", ["proxy", "default/front"], callers={"default/front": "default/back"})]},
             "path a: 'default/back' calls 'default/front' but is no step before it",
+        ),
+        (
+            {"paths": [path("a", ["proxy", "default/front"], parallel=[{"steps": ["default/front", "default/x"]}])]},
+            "path a: parallel: default/front, default/x do not follow each other after the path's first step",
+        ),
+        (
+            {"paths": [path("a", ["proxy", "default/front"], parallel=[{"steps": ["default/front"], "waitFor": 2}])]},
+            "path a: parallel: waitFor: 2 answers of 1 steps; write at most 1",
         ),
         (
             {"edges": [{"name": "proxy", "nodes": ["one"], "source": "chosen"}]},

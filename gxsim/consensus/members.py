@@ -46,6 +46,8 @@ def _pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Mem
     node = np.full((len(grid), len(names)), PENDING)
     for row in rows_of:  # later incarnations of a name come later
         points, member = rows == row, names.index(state.pod_names[row])
+        if not points.any():
+            continue  # bound nowhere during the whole run
         at = np.searchsorted(times_s[points], grid, side="right") - 1
         serving = (at >= 0) & (values[points, 0][at] > 0)
         where = np.where(at >= 0, values[points, 1][at], PENDING).astype(np.int64)

@@ -86,7 +86,8 @@ class DaemonSet:
             for pod in unwanted:
                 delete_pod(state, pod, now)
                 changed = True
-            if should_run and len(pods) == len(over) and not refused:
+            gone = all(not state.pod_exists[pod] for pod in held.get(node, ()))  # one that terminates is still there
+            if should_run and gone and not refused:
                 refused = not self._create(state, owner, node, now)
                 changed |= not refused
         return changed or self._roll(state, owner, held, now)

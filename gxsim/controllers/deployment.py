@@ -20,6 +20,7 @@ class Deployment:
         self._seen_owners = 0
         self._wanted: dict[int, int] = {}  # deployment: its replicas when its ReplicaSets were last scaled
         self._progress: dict[int, tuple[tuple[int, ...], float]] = {}  # how far a rollout is, and since when
+        self._complete: dict[int, int] = {}  # deployment: the ReplicaSet its last rollout ended with
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         self.informer.follow(state)
@@ -83,7 +84,9 @@ class Deployment:
         available = self._available(state, new, deployment, now) if new is not None else 0
         if new is not None and kept == 0 and updated == available == held.replicas:
             self._progress.pop(deployment, None)
-            return
+            self._complete[deployment] = new
+        if new is not None and self._complete.get(deployment) == new:
+            return  # what is lost after a rollout does not make it late
         status = (held.revision, kept, updated, available)
         deadline_s = held.workload.progress_deadline_s
         known, since_s = self._progress.get(deployment, ((), now))

@@ -269,9 +269,15 @@ def _purchases(bought: Sequence[Purchase], start: date | None) -> Grid:
 
 
 def _dates(days: NDArray, start: date | None) -> str:
-    if not np.isfinite(days).any():
+    """The three dates of a limit: by month, or by day where all of them are within two months."""
+    there = days[np.isfinite(days)]
+    if not len(there):
         return "–"
-    return " · ".join(moment(one, start)[: len("2026-11")] for one in days)  # of a date, its month
+    if start is None:
+        return " · ".join(moment(one, None) for one in days)
+    form = "%d %b" if len(there) == len(days) and there.max() < 2 * MONTH_DAYS else "%Y-%m"
+    told = [f"{start + timedelta(days=round(one)):{form}}" if np.isfinite(one) else "–" for one in days]
+    return " · ".join(told)
 
 
 def _tone(days: NDArray) -> Tone:

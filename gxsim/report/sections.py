@@ -182,6 +182,8 @@ def _volumes(result: Result) -> Grid:
                 one["node"],
                 human_bytes(one["size_bytes"]),
                 Cell("LOST" if one["lost"] else duration(one["unreachable_s"]), "bad" if one["lost"] else "warn"),
+                _gone(one["node_loss_s"]),
+                _gone(one["disk_loss_s"]),
                 Cell(saved, risk),
             )
         )
@@ -190,10 +192,24 @@ def _volumes(result: Result) -> Grid:
         Column("Node", False, 92),
         Column("Size", True),
         Column("Out of reach", True),
-        Column("Data also in"),
+        Column("Lost with node", True),
+        Column("Lost with disk", True),
+        Column("Data also in", False, 110),
     )
-    note = f"{len(hit)} of {counted(len(volumes), 'volume')} that a single node holds went out of reach."
+    note = (
+        f"{len(hit)} of {counted(len(volumes), 'volume')} that one node holds went out of reach. Lost: how far back "
+        "acknowledged writes are gone at worst, when the node stops and keeps its disk, and when the disk is lost too."
+    )
     return Grid(name="volumes", title="Volumes at risk", note=note, columns=columns, rows=tuple(rows))
+
+
+def _gone(loss_s: float | None) -> Cell:
+    """How much is gone at worst; a dash where the model does not say."""
+    if loss_s is None:
+        return Cell("–", "quiet")
+    if loss_s == float("inf"):
+        return Cell("everything", "bad")
+    return Cell(duration(loss_s), "warn") if loss_s else Cell("nothing", "good")
 
 
 def _saved(volume: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ class Source:
             return np.ones(len(reached_s), bool), np.zeros(len(reached_s))
         if edge.name not in self.zones:
             self.zones[edge.name] = Zone.empty((int(max(self.answers[1])) + 1) * self.noun.clients)
-        limit = RateLimit(rate_milli=round(1000 * edge.rate_limit), burst=edge.burst, delay=edge.delay)
+        limit = RateLimit(rate_milli=max(1, round(1000 * edge.rate_limit)), burst=edge.burst, delay=edge.delay)
         keys = sent.node * self.noun.clients + sent.client
         told = limit_requests(limit, (reached_s * 1000).astype(np.int64), keys, self.zones[edge.name])
         return told.accepted, told.delay_ms / 1000

@@ -39,7 +39,15 @@ OUTCOMES = {REFUSED: DEAD_POD, SILENT: DEAD_NODE, NOBODY: NO_ENDPOINT}
 class Flow:
     """All stages of a plan; ``advance`` moves every request as far as time allows."""
 
-    def __init__(self, plan: Plan, sources: Sequence[Source], streams: Streams, slot_edges_s: NDArray):
+    def __init__(
+        self,
+        plan: Plan,
+        sources: Sequence[Source],
+        streams: Streams,
+        slot_edges_s: NDArray,
+        *,
+        keep_writes: bool = False,
+    ):
         self.plan = plan
         self.sources = sources
         self.slot_edges_s = slot_edges_s
@@ -47,6 +55,7 @@ class Flow:
         self.tally = Tally(plan, len(sources) * self.slots)
         self.stages = [stage_of(stop, len(plan.node_s), streams) for stop in plan.stops]
         self.joins: list[Join] = []
+        self.written_s: dict[str, list[NDArray]] | None = {} if keep_writes else None
         self.route_rng = streams.take("traffic/routes")
         self.shares = np.cumsum([route.path.share for route in plan.routes])
 
@@ -74,7 +83,7 @@ class Flow:
         key = slot + population * self.slots
         reached_s = sent.times_s + self.plan.user_s[population, sent.node]
         uniforms = self.route_rng.random(len(key)) * self.shares[-1]
-        choice = np.searchsorted(self.shares, uniforms, side="right").astype(np.int8)
+        choice = np.searchsorted(self.shares[:-1], uniforms, side="right").astype(np.int16)  # radix-sorted below
         passes, held_s = self._limited(source, sent, reached_s, choice)
         order = np.argsort(choice, kind="stable")
         ends = np.cumsum(np.bincount(choice, minlength=len(self.shares)))
@@ -170,7 +179,7 @@ class Flow:
         return lane, at_s
 
     def _serve(self, until_s: float) -> None:
-        for number in self.plan.order:
+        for position, number in enumerate(self.plan.order):
             stage = self.stages[number]
             due, later = [], []
             for batch in stage.inbox:
@@ -184,7 +193,7 @@ class Flow:
             stage.inbox = later
             if due:
                 self._visit(number, stage, due)
-                self._rejoin(until_s)
+            self._rejoin(position, until_s)
 
     def _visit(self, number: int, stage: Stage, batches: list[Batch]) -> None:
         """Serve *batches*, all there is up to some time, and send each on."""
@@ -234,6 +243,8 @@ class Flow:
             batch.join.answer(batch.step, batch.row[alive], at_s[alive])
             return
         last = batch.step + 1 == len(route.stops)
+        if last and route.path.writes and self.written_s is not None:
+            self.written_s.setdefault(route.path.steps[-1], []).append(departures)
         hit_ratio = self.plan.stops[route.stops[batch.step]].station.hit_ratio
         if last or hit_ratio == 0:
             (self._answer if last else self._next)(batch, departures)
@@ -249,9 +260,12 @@ class Flow:
         moved = replace(batch, left_s=departures, at_s=at_s)
         self._forward(moved if alive.all() else moved.where(alive))
 
-    def _rejoin(self, until_s: float) -> None:
-        """Let requests go on that have had enough answers."""
+    def _rejoin(self, position: int, until_s: float) -> None:
+        """Let requests go on that have had enough answers, where all stops they asked are served (up to *position*)."""
         for join in self.joins:
+            stops = self.plan.routes[join.batch.route].stops[join.group.first : join.group.past]
+            if max(map(self.plan.order.index, stops)) > position:
+                continue
             rows, at_s = join.settled(until_s)
             failed = np.isinf(at_s)
             for cause in np.unique(join.cause[rows[failed]]).tolist():

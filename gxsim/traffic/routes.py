@@ -146,6 +146,8 @@ def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> S
     if service is None:
         raise ScenarioError(f"step {name}", "there is no such Service and no such edge; write namespace/service")
     endpoints = service_endpoints(state, timeline, service)
+    if service.session_affinity == "ClientIP" and not station.connections:
+        station = dataclasses.replace(station, connections=1)  # all that comes from one address goes to one pod
     if station.cpu_bound:
         station = _bounded_by_cpu(station, state, service)
     return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column)

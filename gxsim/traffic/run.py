@@ -1,10 +1,11 @@
 """The traffic of a run: every request of every population through its path, on the timeline the cluster left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.errors import ScenarioError
 from gxsim.model.model import Model
@@ -29,12 +30,17 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What was counted: ``tally`` by population and slot."""
+    """What was counted: ``tally`` by population and slot.
+
+    ``writes_s`` are the times, in order, at which writes were done at the last step of their path, by that step's name;
+    none unless they were asked for.
+    """
 
     plan: Plan
     slots: Slots
     tally: Tally
     horizon_s: float
+    writes_s: Mapping[str, NDArray]
 
 
 def run_traffic(
@@ -45,13 +51,14 @@ def run_traffic(
     *,
     clock_s: float = 0.0,
     until_s: float | None = None,
+    keep_writes: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Traffic:
     """Send every request from 0 to *until_s* (None: the horizon) and follow it to its end.
 
-    *clock_s* is the time of day at the start. Queues are exact; pieces of time only bound the memory. Requests under
-    way at the horizon are served as if nothing changed any more. Raises ScenarioError for a model without users or
-    paths, or with paths that lead nowhere.
+    *clock_s* is the time of day at the start; *keep_writes* fills ``writes_s`` for the ledger. Queues are exact; pieces
+    of time only bound memory. Requests under way at the horizon are served as if nothing changed any more. Raises
+    ScenarioError for a model without users or paths, or with paths that lead nowhere.
     """
     if not model.populations or not any(path.share > 0 for path in model.paths):
         raise ScenarioError("model", "nobody sends a request; list populations, and paths with a share")
@@ -59,11 +66,13 @@ def run_traffic(
     plan = plan_traffic(model, state, timeline)
     cut = slots(plan, end_s)
     sources = [Source(plan, timeline, number, clock_s, streams) for number in range(len(model.populations))]
-    flow = Flow(plan, sources, streams, cut.edges_s)
+    flow = Flow(plan, sources, streams, cut.edges_s, keep_writes=keep_writes)
     rate = sum(p.rate * max((c.factor for c in p.profile), default=1.0) for p in model.populations)
     pieces = max(1, int(np.ceil(rate * end_s / REQUESTS_AT_ONCE)))
     for begin_s, piece_end_s in pairwise(np.linspace(0.0, end_s, pieces + 1).tolist()):
         flow.advance(begin_s, piece_end_s)
         if progress is not None:
             progress(piece_end_s)
-    return Traffic(plan=plan, slots=cut, tally=flow.finish(), horizon_s=end_s)
+    tally = flow.finish()
+    writes_s = {name: np.sort(np.concatenate(times)) for name, times in (flow.written_s or {}).items()}
+    return Traffic(plan=plan, slots=cut, tally=tally, horizon_s=end_s, writes_s=writes_s)

@@ -11,6 +11,7 @@ from typing import Any
 from gxsim.errors import GxsimError, ScenarioError
 from gxsim.validate import (
     api_validation,
+    databases,
     defaulting,
     elections,
     etcd_failover,
@@ -36,6 +37,7 @@ FAMILIES: tuple[Family, ...] = (
     etcd_failover.FAMILY,
     etcd_outages.FAMILY,
     fabric.FAMILY,
+    databases.FAMILY,
 )
 _SUFFIXES = (".json", ".json.gz", ".csv", ".csv.gz")
 _SHOWN = 20  # disagreements kept per family; the first are the ones to look at

@@ -1,0 +1,244 @@
+"""Failures and recoveries told as transcripts: what goes wrong, and what the control plane then does and believes."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gxsim.engine import Simulation, start
+from gxsim.engine.phases import Phases
+from gxsim.load.objects import cluster
+from gxsim.model.control_plane import ControlPlane, PodTiming
+from gxsim.model.fault import Fault, FaultSelector
+from gxsim.rng import Streams
+from gxsim.scheduler import Framework
+from gxsim.state import ENDPOINTS, NO_OWNER, PENDING, PHASE_RUNNING, ClusterState
+from gxsim.timeline import Timeline
+from gxsim.units import duration_s
+
+TRANSCRIPTS = sorted((Path(__file__).parent / "testdata" / "failures").glob("*.txt"))
+TOLERATIONS = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    for what in ("not-ready", "unreachable")
+]
+CLAIM = {"metadata": {"name": "data"}, "spec": {"storageClassName": "local-path", "accessModes": ["ReadWriteOnce"]}}
+LOCAL = {
+    "kind": "StorageClass",
+    "metadata": {"name": "local-path"},
+    "provisioner": "rancher.io/local-path",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
+KINDS = {"node": "NodeChaos", "kubelet": "NodeChaos", "pod": "PodChaos", "container": "PodChaos", "crash": "PodChaos"}
+CONDITIONS = ("Unknown", "NotReady", "Ready")
+
+
+class Teller:
+    """Lease renewals at -1, -1.5, -2, ... s, passes of the node monitor at 2 s, of pod GC at 7 s; ties go by name."""
+
+    def __init__(self) -> None:
+        self.objects: list[dict[str, Any]] = [LOCAL]
+        self.faults: list[Fault] = []
+        self.timings: list[PodTiming] = []
+        self.control_plane: dict[str, Any] = {}
+        self.etcd: tuple[str, ...] = ()
+
+    def told(self, command: str) -> str:
+        verb, *words = command.split()
+        plain = [word for word in words if "=" not in word]
+        given = dict(word.split("=", 1) for word in words if "=" in word)
+        return "\n".join(getattr(self, f"do_{verb}")(*plain, **given)) or "ok"
+
+    def do_nodes(self, count: str, cpu: str = "4", zones: str = "0") -> Iterator[str]:
+        for i in range(int(count)):
+            labels = {"kubernetes.io/hostname": f"n{i}"}
+            if int(zones):
+                labels["topology.kubernetes.io/zone"] = f"z{i % int(zones)}"
+            capacity = {"cpu": cpu, "memory": "16Gi", "pods": "20"}
+            node = {"kind": "Node", "metadata": {"name": f"n{i}", "labels": labels}, "status": {"capacity": capacity}}
+            self.objects.append(node)
+        yield from ()
+
+    def do_set(self, **given: str) -> Iterator[str]:
+        """Parameters of the control plane, and ``etcd=n0,n1,n2``."""
+        self.etcd = tuple(filter(None, given.pop("etcd", "").split(",")))
+        self.control_plane = {
+            name: value == "on" if value in ("on", "off") else float(value) for name, value in given.items()
+        }
+        yield from ()
+
+    def do_workload(self, reference: str, **given: str) -> Iterator[str]:
+        """``workload Deployment/web replicas=3 cpu=500m start=2 ready=5`` and further fields of its spec."""
+        kind, name = reference.split("/")
+        times = {key: float(given.pop(key)) for key in ("start", "ready", "stop") if key in given}
+        self.timings.append(PodTiming(labels={"app": name}, **{f"{key}_s": value for key, value in times.items()}))
+        requests = {"cpu": given.pop("cpu", "100m"), "memory": "64Mi"}
+        pod = {"containers": [{"name": "c", "resources": {"requests": requests}}], "tolerations": TOLERATIONS}
+        spec: dict[str, Any] = {key: int(value) if value.isdigit() else value for key, value in given.items()}
+        rolling = {key: spec.pop(key) for key in ("maxSurge", "maxUnavailable") if key in spec}
+        if rolling:
+            spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": rolling}
+        if kind == "StatefulSet":
+            spec["volumeClaimTemplates"] = [CLAIM]
+        labels = {"app": name}
+        spec |= {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+        self.objects.append({"kind": kind, "metadata": {"name": name, "namespace": "app"}, "spec": spec})
+        service = {"metadata": {"name": name, "namespace": "app"}, "spec": {"selector": labels}}
+        self.objects.append({"kind": "Service", **service})
+        yield from ()
+
+    def do_budget(self, app: str, **given: str) -> Iterator[str]:
+        spec = {"selector": {"matchLabels": {"app": app}}, **{key: int(value) for key, value in given.items()}}
+        self.objects.append(
+            {"kind": "PodDisruptionBudget", "metadata": {"name": app, "namespace": "app"}, "spec": spec}
+        )
+        yield from ()
+
+    def do_quota(self, **hard: str) -> Iterator[str]:
+        metadata = {"name": "q", "namespace": "app"}
+        self.objects.append({"kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}})
+        yield from ()
+
+    def do_fault(self, action: str, target: str = "", **given: str) -> Iterator[str]:
+        """``fault node-stop n0,n1 at=100s for=10m``; targets are nodes, ``app:web``, or a workload."""
+        given["at"], lasts = given.get("at", "0"), given.pop("for", None)
+        at_s = duration_s(given.pop("at"))
+        selector = FaultSelector()
+        if "/" in target:
+            selector = FaultSelector(workloads=(target,))
+        elif target.startswith("app:"):
+            selector = FaultSelector(namespaces=("app",), label_selectors={"app": target[4:]})
+        elif target.startswith("pod:"):
+            selector = FaultSelector(namespaces=("app",), pods={"app": (target[4:],)})
+        elif target:
+            selector = FaultSelector(nodes=tuple(target.split(",")))
+        kind = KINDS.get(action.split("-")[0]) or given.pop("kind", "Operation")
+        self.faults.append(
+            Fault(
+                name=f"{action}-{len(self.faults)}",
+                kind=kind,
+                action=action,
+                mode=given.pop("mode", "all"),
+                selector=selector,
+                at_s=at_s,
+                duration_s=None if lasts is None else duration_s(lasts),
+                parameters=given,
+            )
+        )
+        yield from ()
+
+    def do_run(self, until: str) -> Iterator[str]:
+        state = ClusterState(cluster(self.objects))
+        framework = Framework(state)
+        start(state, framework)
+        count = len(state.nodes)
+        phases = Phases(
+            monitor_s=2.0,
+            pod_gc_s=7.0,
+            flush_s=11.0,
+            quota_s=100.0,
+            leases_s=-1.0 - np.arange(count) / 2,
+            status_s=np.full(count, 3.0),
+            reconcile_s=np.full(count, 4.0),
+        )
+        sim = Simulation(
+            state,
+            framework=framework,
+            streams=Streams(1),
+            phases=phases,
+            faults=self.faults,
+            pod_timings=self.timings,
+            control_plane=ControlPlane(**self.control_plane),
+            etcd_members=self.etcd,
+        )
+        yield from story(state, sim.run(duration_s(until)))
+
+
+def story(state: ClusterState, timeline: Timeline) -> Iterator[str]:
+    """Every change after the start, pods of one sort on one line."""
+    lines: dict[tuple[float, int, str], list[str]] = defaultdict(list)
+    for order, (time_s, what, who) in enumerate((*node_changes(state, timeline), *pod_changes(state, timeline))):
+        del order
+        lines[time_s, 0 if who.startswith("n") else 1, what].append(who)
+    for event in timeline.events:
+        if event.reason in TOLD:
+            times = f" ({event.count} times until {event.last_s:.2f} s)" if event.last_s is not None else ""
+            message = re.sub(r"web-\w+-\w+", "web-…", event.message)
+            lines[event.time_s, 2, f"{event.reason}: {message}{times}"].append(event.kind)
+    for (time_s, _, what), who in sorted(lines.items(), key=lambda item: (item[0][0], item[0][1])):
+        yield f"{time_s:9.2f} s  {', '.join(who)} {what}"
+
+
+TOLD = ("FailedCreate", "FailedScheduling", "ProgressDeadlineExceeded", "EvictionRefused", "NodeDrained")
+
+
+def node_changes(state: ClusterState, timeline: Timeline) -> Iterator[tuple[float, str, str]]:
+    for row, node in enumerate(state.nodes):
+        for time_s, value in after_start(timeline, "node_ready", row):
+            yield time_s, CONDITIONS[int(value)], node.name
+        for time_s, value in after_start(timeline, "node_exists", row):
+            yield time_s, "registered" if value else "deleted", node.name
+    for name in timeline.level_names:
+        if name.startswith("taint/"):
+            _, node_name, taint = name.split("/", 2)
+            times, values = timeline.levels(name)
+            for time_s, value in zip(times.tolist(), values.tolist(), strict=True):
+                yield time_s, f"{'+' if value else '-'}{taint.rpartition('/')[2]}", node_name
+
+
+def pod_changes(state: ClusterState, timeline: Timeline) -> Iterator[tuple[float, str, str]]:
+    counts: dict[str, int] = defaultdict(int)
+    for pod in range(len(state.pod_names)):
+        app = state.templates[state.pod_template[pod]].labels["app"]
+        name = state.pod_names[pod]
+        owner = int(state.pod_owner[pod])
+        if owner != NO_OWNER and state.owners[owner].kind != "StatefulSet":
+            name = f"{app}#{counts[app]}"
+            counts[app] += 1
+        for time_s, value in after_start(timeline, "pod_exists", pod):
+            yield time_s, "created" if value else "gone", name
+        for time_s, value in after_start(timeline, "pod_node", pod):
+            if value != PENDING:
+                yield time_s, f"bound to {state.nodes[int(value)].name}", name
+        for time_s, value in after_start(timeline, "pod_phase", pod):
+            if value == PHASE_RUNNING:
+                yield time_s, "running", name
+        for time_s, value in after_start(timeline, "pod_terminating", pod):
+            if value:
+                yield time_s, "terminating", name
+        for time_s, value in after_start(timeline, "pod_endpoint", pod):
+            yield time_s, f"endpoint {ENDPOINTS[int(value)]}", name
+        for time_s, value in after_start(timeline, "pod_restarts", pod):
+            yield time_s, f"restarted ({int(value)})", name
+
+
+def after_start(timeline: Timeline, quantity: str, row: int) -> list[tuple[float, float]]:
+    times, values = timeline.changes(quantity).of(row)
+    return [(t, v) for t, v in zip(times.tolist(), values.tolist(), strict=True) if t > 0]
+
+
+def played(text: str) -> str:
+    """The transcript with what is told now; each block of commands is a run of its own."""
+    told = []
+    for block in re.split(r"\n\n(?=\S)", text.strip("\n")):
+        lines = block.split("\n")
+        end = lines.index("----") if "----" in lines else len(lines)
+        teller = Teller()
+        answers = [teller.told(line) for line in lines[:end] if not line.startswith("#")]
+        told.append("\n".join([*lines[:end], "----", *(a for a in answers if a != "ok")]))
+    return "\n\n".join(told) + "\n"
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda p: p.stem)
+def test_the_control_plane_tells_the_story_of_the_transcript(path: Path, request: pytest.FixtureRequest) -> None:
+    told = played(path.read_text())
+    if request.config.getoption("--rewrite", default=False):
+        path.write_text(told)
+    assert told == path.read_text()
+
+
+def test_there_are_transcripts() -> None:
+    assert len(TRANSCRIPTS) >= 8
