@@ -14,7 +14,17 @@ from typer.testing import CliRunner
 
 from gxsim.cli import app
 from gxsim.errors import ScenarioError
-from gxsim.plan.bench import Measured, compare, failed, measure, moved, read_baseline, run_suite, write_baseline
+from gxsim.plan.bench import (
+    Measured,
+    compare,
+    failed,
+    left_out,
+    measure,
+    moved,
+    read_baseline,
+    run_suite,
+    write_baseline,
+)
 from gxsim.plan.bench_suite import BenchCase, BenchSuite, load_case, read_suite
 from gxsim.plan.calibration import ratio
 from gxsim.plan.carry import place_case
@@ -276,3 +286,12 @@ def test_the_action_fails_on_a_worse_change_and_writes_its_summary(tmp_path: Pat
     assert "default/api" in summary  # moved, or Pending
     assert "❌ worse" in summary
     assert (tmp_path / "junit.xml").exists()
+
+
+def test_an_optional_case_is_left_out_where_its_files_are_not_there(tmp_path: Path) -> None:
+    case = "{name: elsewhere, files: [nowhere], optional: true}"
+    path = tmp_path / "suite.yaml"
+    path.write_text(f"{{apiVersion: gxsim/v1alpha1, kind: BenchSuite, spec: {{cases: [{case}]}}}}")
+    suite, measured = run_suite(path)
+    assert measured == []
+    assert left_out(suite, path) == {"elsewhere": "nowhere"}

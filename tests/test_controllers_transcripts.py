@@ -65,7 +65,8 @@ class Teller:
     def do_set(self, **given: str) -> Iterator[str]:
         """Parameters of the control plane, and ``etcd=n0,n1,n2``."""
         self.etcd = tuple(filter(None, given.pop("etcd", "").split(",")))
-        self.control_plane = {
+        leader = given.pop("leader", "")
+        self.control_plane = {"leader": leader} | {
             name: value == "on" if value in ("on", "off") else float(value) for name, value in given.items()
         }
         yield from ()
@@ -172,7 +173,7 @@ def story(state: ClusterState, timeline: Timeline) -> Iterator[str]:
         yield f"{time_s:9.2f} s  {', '.join(who)} {what}"
 
 
-TOLD = ("FailedCreate", "FailedScheduling", "ProgressDeadlineExceeded", "EvictionRefused", "NodeDrained")
+TOLD = ("DrainFailed", "FailedCreate", "FailedScheduling", "ProgressDeadlineExceeded", "EvictionRefused", "NodeDrained")
 
 
 def node_changes(state: ClusterState, timeline: Timeline) -> Iterator[tuple[float, str, str]]:

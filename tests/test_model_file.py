@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from gxsim.consensus.members import member_nodes, member_pods
 from gxsim.errors import ScenarioError
 from gxsim.load.documents import read, read_one
 from gxsim.load.fields import read_fields
@@ -18,7 +19,6 @@ from gxsim.load.scenario import Case, bundled, load
 from gxsim.model.cluster import Workload
 from gxsim.model.model import Model
 from gxsim.observe.nodes import pod_usage
-from gxsim.observe.quorum import member_nodes, member_pods
 from gxsim.state import ClusterState
 from gxsim.study.simulate import started
 

@@ -116,6 +116,14 @@ def test_a_quota_stops_what_nodes_would_take() -> None:
         "exceeded quota: small, requested: requests.cpu=400m, used: requests.cpu=800m, limited: requests.cpu=1"
     )
     assert room(state, increment, REQUESTS, quotas=False).fits == 10
+    rows = {(row["counting"], row["situation"]): row["fits"] for row in headroom_of(state, increment).fits.rows()}
+    assert (rows["quota", "now"], rows["quota", "peak"]) == (2, 2)
+
+
+def test_without_a_quota_none_is_told() -> None:
+    state = running(Cluster(nodes=(node("a"),)))
+    found = headroom_of(state, OnePod(name="more", single=template("more", 400, 64))).fits
+    assert "quota" not in found.columns["counting"]
 
 
 def test_the_dearest_losses_are_asked_when_there_are_too_many() -> None:

@@ -23,8 +23,8 @@ TOLERATIONS = [
 ]
 PROBE = {"httpGet": {"port": 80}, "periodSeconds": 5, "failureThreshold": 2}
 NODE_ACTIONS = ("node-stop", "node-reboot", "kubelet-stop", "node-cordon", "node-drain", "node-taint", "node-delete")
-POD_ACTIONS = ("pod-kill", "pod-failure", "pod-unresponsive", "container-kill")
-COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+POD_ACTIONS = ("pod-kill", "pod-failure", "pod-unresponsive", "container-kill", "crash-loop")
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "registry")
 
 
 def random_cluster(rng: np.random.Generator) -> Cluster:
@@ -146,7 +146,7 @@ def test_whatever_happens_the_state_stays_consistent_and_the_cluster_recovers(se
         state,
         framework=framework,
         streams=Streams(seed),
-        control_plane=ControlPlane(leader_election=bool(rng.random() < 0.5)),
+        control_plane=ControlPlane(leader_election=bool(rng.random() < 0.5), leader=str(rng.choice(["", nodes[0]]))),
         kubelet=Kubelet(),
         faults=random_faults(rng, nodes),
         etcd_members=tuple(nodes[:3]) if rng.random() < 0.5 else (),

@@ -57,6 +57,15 @@ def test_erlang_b_has_its_tabulated_values(servers: int, load: float, expected: 
     assert erlang_b(servers, servers * load) == pytest.approx(expected, abs=1e-7)
 
 
+WAITS = [(2, 0.8, 1.7777778), (3, 0.8, 1.0786517), (5, 0.8, 0.5541126), (8, 0.8, 0.2860281), (10, 0.9, 0.6687315)]
+WAITS += [(32, 0.8, 0.0250974), (50, 0.95, 0.2516379), (100, 0.9, 0.0216940)]
+
+
+@pytest.mark.parametrize(("servers", "load", "expected"), WAITS)
+def test_the_mean_wait_has_its_tabulated_values(servers: int, load: float, expected: float) -> None:
+    assert mean_wait(servers, arrival_rate=servers * load, service_time_s=1.0) == pytest.approx(expected, abs=1e-7)
+
+
 def test_a_saturated_station_waits_for_ever() -> None:
     assert mean_wait(2, arrival_rate=2.0, service_time_s=1.0) == math.inf
     assert mean_wait(2, arrival_rate=2.5, service_time_s=1.0) == math.inf
@@ -80,13 +89,20 @@ def test_m_m_c_waits_as_erlang_says(servers: int, load: float) -> None:
     agrees((waits[STEPS // 4 :] > 0).mean(axis=0), erlang_c(servers, servers * load))
 
 
+def test_the_tail_of_the_wait_at_m_m_c_is_exponential() -> None:
+    """P(W > t) = C exp(-(c - a) t)."""
+    late = waits_of(5, 0.8)[STEPS // 4 :]
+    for time in (0.5, 2.0):
+        agrees((late > time).mean(axis=0), erlang_c(5, 4.0) * math.exp(-time), width=0.08)
+
+
 @pytest.mark.parametrize("scv", [0.0, 0.25, 0.5, 2.0])
 def test_m_g_1_waits_as_pollaczek_and_khinchine_say(scv: float) -> None:
     agrees(steady(waits_of(1, 0.8, scv=scv)), 4.0 * (1 + scv) / 2)
     assert mean_wait(1, arrival_rate=0.8, service_time_s=1.0, scv=scv) == pytest.approx(4.0 * (1 + scv) / 2)
 
 
-@pytest.mark.parametrize(("load", "expected"), [(0.5, 0.255001), (0.8, 1.692731), (0.9, 4.178659)])
+@pytest.mark.parametrize(("load", "expected"), [(0.5, 0.255001), (0.8, 1.692731), (0.9, 4.178659), (0.95, 9.172434)])
 def test_d_m_1_waits_as_its_root_says(load: float, expected: float) -> None:
     agrees(steady(waits_of(1, load, gaps_scv=0.0)), expected)
 

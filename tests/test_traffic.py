@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import simpy
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gxsim.errors import InvariantError, ScenarioError
@@ -327,6 +327,15 @@ def test_connections_that_stay_open_leave_a_new_pod_idle(tmp_path: Path) -> None
     assert users(tables_of(traffic, result.state)[0], "westerners", "after")["answered_percent"] == 100
 
 
+def test_callers_that_take_turns_treat_pods_alike(tmp_path: Path) -> None:
+    by_pod = {}
+    for balancing in ("random", "roundRobin"):
+        _, traffic = traffic_of(small_world(tmp_path, stations=_front(balancing=balancing)))
+        by_pod[balancing] = traffic.tally.lanes[1][0].reshape(2, 2, -1).sum(axis=2)  # front pods by populations
+    assert np.abs(np.diff(by_pod["roundRobin"], axis=0)).max() <= 1
+    assert np.abs(np.diff(by_pod["random"], axis=0)).max() > 10  # two standard deviations are 350
+
+
 def test_client_affinity_sends_all_that_comes_from_one_host_to_one_pod(tmp_path: Path) -> None:
     case = small_world(tmp_path, stations=_front())
     services = tuple(dataclasses.replace(s, session_affinity="ClientIP") for s in case.cluster.services)
@@ -352,12 +361,31 @@ def test_writes_are_handed_on_when_the_last_step_has_done_them(tmp_path: Path) -
     assert run_traffic(case.model, result.state, result.timeline, Streams(1)).writes_s == {}
 
 
-def test_computing_stations_have_no_more_servers_than_their_pods_have_cores(tmp_path: Path) -> None:
-    case = small_world(tmp_path, limits={"cpu": "1500m"}, stations=_front(cpuBound=True, serviceTime="10ms"))
-    _, traffic = traffic_of(case)
-    front = next(stop for stop in traffic.plan.stops if stop.name == "default/front")
-    assert (front.station.servers, front.station.service_time_s) == (2, pytest.approx(0.01 * 2 / 1.5))
-    assert capacity(traffic.plan, 2).saturation_rate[1] == pytest.approx(2 * 1.5 / 0.01)  # two pods of 1.5 cores
+@pytest.mark.parametrize(("cpu", "wait_s"), [("1", 0.010), ("2", 0.010 * 0.25**2 / (1 - 0.25**2))])
+def test_visits_of_a_computing_pod_share_its_cpu_limit(tmp_path: Path, cpu: str, wait_s: float) -> None:
+    """50/s of 10 ms at each of two pods: M/M/c-PS, whose mean is that of M/M/c."""
+    case = small_world(tmp_path, limits={"cpu": cpu}, stations=_front(cpuBound=True, serviceTime="10ms", servers=64))
+    result = simulate(case)
+    streams = Streams(1)
+    plan = plan_traffic(case.model, result.state, result.timeline)
+    sources = [Source(plan, result.timeline, number, 0.0, streams) for number in range(2)]
+    flow = Flow(plan, sources, streams, np.array([0.0, 600.0]))
+    for begin_s in range(0, 600, 3):  # visits that are not over go on in the next piece
+        flow.advance(begin_s, begin_s + 3.0)
+    tally = flow.finish()
+    visits, _, waited_s, served_s = tally.steps[0][1].sum(axis=1)
+    assert visits == tally.sent.sum() == tally.outcomes[0, ANSWERED].sum()
+    assert served_s / visits == pytest.approx(0.010, rel=0.02)
+    assert waited_s / visits == pytest.approx(wait_s, rel=0.06)  # 30 000 customers of each pod
+    assert capacity(plan, 2).saturation_rate[1] == pytest.approx(2 * int(cpu) / 0.01)
+
+
+def test_a_pod_at_its_limit_answers_ever_later(tmp_path: Path) -> None:
+    slow = _front(cpuBound=True, serviceTime="10ms")
+    result, traffic = traffic_of(small_world(tmp_path, limits={"cpu": "400m"}, stations=slow))
+    (row,) = rows(tables_of(traffic, result.state)[2], step="default/front")
+    assert row["utilisation_percent"] > 99
+    assert row["wait_s"] > 5  # 50/s arrive at a pod that does 40/s, for ten minutes
 
 
 # ---- delays ---------------------------------------------------------------------------------------------------------
@@ -405,6 +433,49 @@ def test_a_model_without_a_network_has_no_delays(tmp_path: Path) -> None:
     case = small_world(tmp_path)
     assert node_delays(case.model.network, list(case.cluster.nodes)).max() == 0
     assert user_delays(None, case.model.populations, list(case.cluster.nodes)).shape == (2, 2)
+
+
+# ---- any traffic ----------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_traffic_breaks_littles_law_flow_balance_or_a_station(tmp_path: Path, data: st.DataObject) -> None:
+    """run_traffic checks all three; whatever the stations, the calls and the failure."""
+    draw = data.draw
+    stations_ = []
+    for step in ("proxy", "default/front", "default/back"):
+        servers = draw(st.integers(1, 4))
+        station = {"step": step, "serviceTime": draw(st.sampled_from(["1ms", "20ms", "60ms"])), "servers": servers}
+        station["scv"] = draw(st.sampled_from([0, 0.5, 1, 3]))
+        station["source"] = "drawn"
+        if step == "default/back" and draw(st.booleans()):
+            stations_.append({**station, "cpuBound": True})
+            continue
+        if step != "proxy":
+            station["connections"] = draw(st.sampled_from([0, 1, 7]))
+            station["hitRatio"] = draw(st.sampled_from([0, 0.5]))
+            station |= draw(st.sampled_from([{}, {"places": servers + draw(st.integers(0, 3))}]))
+        stations_.append(station)
+    fields: dict[str, Any] = {
+        "retries": draw(st.integers(0, 2)),
+        "connectTimeout": draw(st.sampled_from(["10ms", "5s"])),
+    }
+    steps = ["proxy", "default/front", "default/back"]
+    together = draw(st.sampled_from([None, 0, 1]))
+    if together is not None:
+        fields["parallel"] = [{"steps": steps[1:], "waitFor": together}]
+    dns = {"name": "example.org", "ttl": "30s", "change": draw(st.sampled_from(["0s", "40s"])), "source": "drawn"}
+    loss = (draw(st.sampled_from(["one", "two"])), f"{draw(st.integers(1, 500))}s", f"{draw(st.integers(1, 300))}s")
+    paths = [path("page", steps, **fields), path("short", [steps[0], steps[2]], retries=1)]
+    model = {"stations": stations_, "paths": paths, "dns": draw(st.sampled_from([None, dns]))}
+    limits = {"cpu": "3"}
+    case = small_world(
+        tmp_path, loss=loss, limits=limits, network=network(), **{k: v for k, v in model.items() if v is not None}
+    )
+    result, traffic = traffic_of(case, seed=draw(st.integers(0, 99)))
+    assert traffic.tally.sent.sum() > 50_000
+    tables_of(traffic, result.state)
 
 
 # ---- tables, invariants, errors -------------------------------------------------------------------------------------

@@ -44,6 +44,12 @@ def test_an_unknown_hypothesis_is_refused(tmp_path: Path) -> None:
     assert "expected distance, links or both" in told.output
 
 
+def test_a_hypothesis_about_a_network_needs_one(tmp_path: Path) -> None:
+    small_world(tmp_path)
+    told = CliRunner().invoke(app, ["paths", str(tmp_path / "scenario.yaml"), "--delays", "links"])
+    assert str(told.exception) == "--delays: the model has no network; leave the option out"
+
+
 def test_pictures_show_each_population_and_fail_with_a_remedy(tmp_path: Path) -> None:
     case = small_world(tmp_path, loss=("one", "200s", "200s"))
     result = simulate(case)

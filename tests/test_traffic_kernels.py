@@ -16,11 +16,11 @@ from gxsim.kernels.queueing import (
     lindley_rows,
 )
 from gxsim.kernels.service_times import service_times
-from gxsim.kernels.sharing import processor_sharing
+from gxsim.kernels.sharing import Sharing, processor_sharing
 from tests.reference import stations
 
 
-def draws(seed: int, count: int, servers: int, load: float) -> tuple[np.ndarray, np.ndarray]:
+def draws(seed: int, count: int, servers: float, load: float) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     return rng.standard_exponential(count) / (servers * load), rng.standard_exponential(count)
 
@@ -81,39 +81,35 @@ def test_services_too_short_to_move_the_clock_keep_their_order() -> None:
     assert starts.tolist() == [1e9, 1e9 + 2, 1e9 + 2]
 
 
-PLANS = {
-    "fewer, then more": [Disruption(time_s=200.0, servers=2), Disruption(time_s=420.0, servers=5)],
-    "lost": [Disruption(time_s=250.0, until_s=300.0, servers=3, work=LOST)],
-    "restarted": [Disruption(time_s=250.0, until_s=300.0, servers=3, work=RESTARTED)],
-    "resumed": [Disruption(time_s=250.0, until_s=260.0, servers=3, work=RESUMED)],
-    "all of it": [
-        Disruption(time_s=100.0, servers=4),
-        Disruption(time_s=250.0, until_s=275.0, servers=4, work=RESUMED),
-        Disruption(time_s=300.0, servers=2),
-        Disruption(time_s=500.0, until_s=520.0, servers=2, work=LOST),
-        Disruption(time_s=700.0, until_s=710.0, servers=2, work=RESTARTED),
-        Disruption(time_s=720.0, servers=3),
-    ],
-}
-
-
-@pytest.mark.parametrize("plan", PLANS)
-def test_capacity_changes_and_crashes_are_bit_identical_to_simpy(plan: str) -> None:
-    gaps, services = draws(7, 3000, 3, 0.85)
-    told = stations.fifo_disrupted(gaps, services, 3, PLANS[plan])
-    visits = fifo_disrupted(told["arrivals"], services, 3, PLANS[plan])
-    assert np.array_equal(visits.starts, told["starts"], equal_nan=True)
-    assert np.array_equal(visits.departures, told["departures"], equal_nan=True)
-    assert np.isnan(visits.departures).any() == any(change.work == LOST for change in PLANS[plan])
+def plans(servers: int) -> dict[str, list[Disruption]]:
+    """Changes of a station of *servers* by what they try."""
+    fewer, crash = max(1, servers - 1), {"time_s": 250.0, "until_s": 300.0, "servers": servers}
+    return {
+        "fewer, then more": [Disruption(time_s=200.0, servers=fewer), Disruption(time_s=420.0, servers=servers + 2)],
+        "lost": [Disruption(**crash, work=LOST)],
+        "restarted": [Disruption(**crash, work=RESTARTED)],
+        "resumed": [Disruption(**crash, work=RESUMED)],
+        "all of it": [
+            Disruption(time_s=100.0, servers=servers + 1),
+            Disruption(time_s=250.0, until_s=275.0, servers=servers + 1, work=RESUMED),
+            Disruption(time_s=300.0, servers=fewer),
+            Disruption(time_s=500.0, until_s=520.0, servers=fewer, work=LOST),
+            Disruption(time_s=700.0, until_s=710.0, servers=fewer, work=RESTARTED),
+            Disruption(time_s=720.0, servers=servers),
+        ],
+    }
 
 
 @pytest.mark.parametrize("servers", [1, 3, 8])
-def test_one_crash_in_the_middle_is_bit_identical_to_simpy(servers: int) -> None:
-    gaps, services = draws(11, 3000, servers, 0.8)
-    crash = [Disruption(time_s=0.5 * gaps.sum(), until_s=0.5 * gaps.sum() + 7, servers=servers, work=RESTARTED)]
-    told = stations.fifo_disrupted(gaps, services, servers, crash)
-    visits = fifo_disrupted(told["arrivals"], services, servers, crash)
-    assert np.array_equal(visits.departures, told["departures"])
+@pytest.mark.parametrize("plan", plans(1))
+def test_capacity_changes_and_crashes_are_bit_identical_to_simpy(plan: str, servers: int) -> None:
+    gaps, services = draws(7, 1000 * servers, servers, 0.85)  # until about 1200
+    changes = plans(servers)[plan]
+    told = stations.fifo_disrupted(gaps, services, servers, changes)
+    visits = fifo_disrupted(told["arrivals"], services, servers, changes)
+    assert np.array_equal(visits.starts, told["starts"], equal_nan=True)
+    assert np.array_equal(visits.departures, told["departures"], equal_nan=True)
+    assert np.isnan(visits.departures).any() == any(change.work == LOST for change in changes)
 
 
 @settings(max_examples=20, deadline=None)
@@ -162,8 +158,22 @@ def test_a_bounded_station_in_any_order_and_cut_anywhere_is_the_same(
     assert np.array_equal(departures, expected, equal_nan=True)
 
 
-@pytest.mark.parametrize("servers", [1, 3])
-def test_processor_sharing_agrees_with_an_event_loop_over_remaining_work(servers: int) -> None:
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([0.7, 1.0, 2.5]), st.lists(st.floats(0.0, 700.0), max_size=6))
+def test_processor_sharing_cut_anywhere_is_the_same(seed: int, servers: float, cuts: list[float]) -> None:
+    gaps, services = draws(seed, 600, 1, 0.6)
+    arrivals, tickets = np.cumsum(gaps), np.arange(600)
+    sharing, departures, begin = Sharing(servers), np.full(600, np.nan), 0
+    for until in [*sorted(cuts), np.inf]:
+        past = int(np.searchsorted(arrivals, until))
+        who, when = sharing.advance(arrivals[begin:past], services[begin:past], tickets[begin:past], until)
+        assert (when < until).all()
+        departures[who], begin = when, past
+    assert np.array_equal(departures, processor_sharing(arrivals, services, servers))
+
+
+@pytest.mark.parametrize("servers", [1, 1.5, 3])
+def test_processor_sharing_agrees_with_an_event_loop_over_remaining_work(servers: float) -> None:
     gaps, services = draws(17, 1500, servers, 0.8)
     departures = processor_sharing(np.cumsum(gaps), services, servers)
     # The loop subtracts from everyone's work at every event, the kernel adds to one virtual time: they round apart.

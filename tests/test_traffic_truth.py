@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gxsim.kernels.balancing import RoundRobin, chain_pick
+from gxsim.kernels.balancing import RoundRobin, chain_pick, turn_pick
 from gxsim.kernels.ratelimit import RateLimit, Zone, limit_requests
 from gxsim.validate import load_balancing, pools, rate_limit
 from gxsim.validate.record import Family
@@ -104,6 +104,20 @@ def test_pools_wait_as_stations_do_except_for_two_cells_that_did_not_repeat() ->
 
 def test_a_chain_without_endpoints_refuses() -> None:
     assert chain_pick(np.array([0.2, 0.99]), np.array([0, 3])).tolist() == [-1, 2]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 2), st.integers(0, 3)), max_size=40), st.integers(0, 40))
+def test_turns_agree_with_one_connection_at_a_time(made: list[tuple[int, int, int]], cut: int) -> None:
+    made = [*sorted(made[:cut]), *sorted(made[cut:])]
+    turns, told, counters = np.zeros(3, np.int64), [], [0, 0, 0]
+    for part in (made[:cut], made[cut:]):
+        columns = [np.array([one[i] for one in part], kind) for i, kind in enumerate((float, np.int64, np.int64))]
+        told += turn_pick(columns[0], columns[1], columns[2], turns).tolist()
+    expected = []
+    for _, caller, count in made:
+        expected.append(counters[caller] % count if count else -1)
+        counters[caller] += 1
+    assert told == expected
 
 
 def test_an_nginx_whose_backends_all_fail_tries_each_once() -> None:

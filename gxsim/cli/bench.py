@@ -26,7 +26,7 @@ def bench(
     """
     from gxsim.cli.output import show_grids
     from gxsim.errors import ScenarioError
-    from gxsim.plan.bench import compare, failed, read_baseline, run_suite, write_baseline
+    from gxsim.plan.bench import compare, failed, left_out, read_baseline, run_suite, write_baseline
     from gxsim.report.document import tables_document
     from gxsim.report.gate import gate_grids, gate_tables
     from gxsim.report.gate import junit as as_junit
@@ -36,6 +36,8 @@ def bench(
         raise ScenarioError("--update", "needs --baseline FILE, and every case of the suite")
     before = read_baseline(baseline) if baseline is not None and not update else None
     found, measured = run_suite(suite, only=only or (), speed=speed)
+    for name, missing in left_out(found, suite).items():
+        typer.echo(f"Left out: {name}, as {missing} is not there.", err=True)
     if update and baseline is not None:
         write_baseline(baseline, found, measured)
     findings = compare(found, before, measured) if before is not None else None

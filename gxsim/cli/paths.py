@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gxsim.cli.output import Format, Output
+from gxsim.errors import ScenarioError
 
 if TYPE_CHECKING:
     from gxsim.load.scenario import Case
@@ -31,6 +32,7 @@ def paths(
 ) -> None:
     """Follow every request of a scenario: success, latency by region and phase, bottlenecks, how much more fits."""
     from gxsim.cli.output import show_grids
+    from gxsim.cli.progress import progress_of
     from gxsim.load.scenario import load
     from gxsim.observe import traffic as observed
     from gxsim.report import paths as told
@@ -42,10 +44,11 @@ def paths(
     names, case = _names(delays), load(scenario)
     result = simulate(case, seed=seed)
     state, timeline, clock_s = result.state, result.timeline, case.scenario.clock_s
-    runs = {
-        name: run_traffic(_with_delays(case, name).model, state, timeline, Streams(result.seed), clock_s=clock_s)
-        for name in names
-    }
+    runs = {}
+    for name in names:
+        model, streams = _with_delays(case, name).model, Streams(result.seed)
+        with progress_of(f"{case.scenario.name} {name}", timeline.horizon_s) as watch:
+            runs[name] = run_traffic(model, state, timeline, streams, clock_s=clock_s, progress=watch)
     first = runs[names[0]]
     tables = observed.tables_of(first, state)
     grids = told.path_grids({table.name: table for table in tables})
@@ -59,7 +62,9 @@ def paths(
         from gxsim.report.paths_plot import draw
 
         draw(first, {table.name: table for table in tables}, plot)
-    show_grids(grids, tables_document("PathsResult", tables, scenario=case.scenario.name), output)
+    show_grids(
+        [*grids, told.assumptions_grid()], tables_document("PathsResult", tables, scenario=case.scenario.name), output
+    )
 
 
 def _names(delays: str) -> tuple[str, ...]:
@@ -71,7 +76,9 @@ def _names(delays: str) -> tuple[str, ...]:
 def _with_delays(case: Case, name: str) -> Case:
     """The case with delays between nodes from elsewhere; as it is where nothing is named."""
     network = case.model.network
-    if not name or network is None:
+    if not name:
         return case
+    if network is None:
+        raise ScenarioError("--delays", "the model has no network; leave the option out")
     model = dataclasses.replace(case.model, network=dataclasses.replace(network, delays=name))
     return dataclasses.replace(case, model=model)

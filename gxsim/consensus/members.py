@@ -31,11 +31,27 @@ def members(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> M
     return _pods(state, timeline, group) if group.namespace else _nodes(state, timeline, group)
 
 
-def _pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Members:
+def member_pods(state: ClusterState, group: ConsensusGroup) -> NDArray[np.bool_]:
+    """(pods,) True for every incarnation of a member pod."""
     wanted = group.pod_selector.items()
     matches = [t.namespace == group.namespace and wanted <= t.labels.items() for t in state.templates]
-    rows_of = np.flatnonzero(np.array([*matches, False])[state.pod_template])
-    names = sorted({state.pod_names[row] for row in rows_of} | _wanted(state, group))
+    return np.array([*matches, False])[state.pod_template]
+
+
+def member_nodes(state: ClusterState, group: ConsensusGroup) -> list[int]:
+    """Positions of the nodes that carry the group's labels."""
+    wanted = group.node_selector.items()
+    return [i for i, node in enumerate(state.nodes) if wanted <= node.labels.items()]
+
+
+def voter_names(state: ClusterState, group: ConsensusGroup, rows: NDArray) -> set[str]:
+    """Names of the group's pods: those of its StatefulSets, whether made or not, and those of *rows*."""
+    return {state.pod_names[row] for row in rows} | _wanted(state, group)
+
+
+def _pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Members:
+    rows_of = np.flatnonzero(member_pods(state, group))
+    names = sorted(voter_names(state, group, rows_of))
     mine = np.zeros(len(state.pod_names), bool)
     mine[rows_of] = True
     changes = [timeline.changes("pod_serving"), timeline.changes("pod_node")]
@@ -69,8 +85,7 @@ def _wanted(state: ClusterState, group: ConsensusGroup) -> set[str]:
 
 
 def _nodes(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Members:
-    wanted = group.node_selector.items()
-    nodes = [i for i, node in enumerate(state.nodes) if wanted <= node.labels.items()]
+    nodes = member_nodes(state, group)
     down = timeline.changes("node_down")
     mine = np.isin(down.rows, nodes)
     grid = np.unique(np.concatenate([[0.0], down.times_s[mine]]))

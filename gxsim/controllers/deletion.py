@@ -1,6 +1,10 @@
-"""What the API server does with a delete request for a pod (CheckGracefulDelete in pkg/registry/core/pod)."""
+"""What comes of delete requests: for a pod (CheckGracefulDelete in pkg/registry/core/pod), and for a claim."""
+
+from dataclasses import replace
 
 from gxsim.state import PENDING, PHASE_RUNNING, ClusterState
+
+RELEASED = "Released"
 
 
 def delete_pod(state: ClusterState, pod: int, now: float, grace_s: float | None = None) -> None:
@@ -13,3 +17,10 @@ def delete_pod(state: ClusterState, pod: int, now: float, grace_s: float | None 
         state.delete(pod)
     elif not state.pod_terminating[pod] or grace_s is not None:
         state.terminate(pod, now, grace_s)
+
+
+def delete_claim(state: ClusterState, key: str) -> None:
+    """Delete the claim *key*; its volume is Released: bound to an object that is gone, and to no other of its name."""
+    for volume in [v for v in state.volumes.values() if v.claim == key]:
+        state.put_volume(replace(volume, phase=RELEASED, claim_uid=RELEASED))
+    state.delete_claim(key)

@@ -32,6 +32,7 @@ class Drain:
     """One kubectl drain: pods still to evict and when to try next, and pods evicted but not gone."""
 
     node: int
+    gives_up_s: float
     next_try_s: dict[int, float]
     evicted: dict[int, None] = field(default_factory=dict)
 
@@ -49,7 +50,8 @@ class Disruption:
         """Begin to evict all pods of *node* but those of DaemonSets (--ignore-daemonsets --force)."""
         self.informer.follow(state)
         pods = [pod for pod in self.informer.pods_on(node) if not _is_daemon(state, pod)]
-        self.drains[node] = Drain(node, dict.fromkeys(pods, now))
+        timeout_s = self.control_plane.drain_timeout_s
+        self.drains[node] = Drain(node, now + timeout_s if timeout_s else math.inf, dict.fromkeys(pods, now))
 
     def stop_drain(self, node: int) -> None:
         """End a drain that may still be waiting."""
@@ -58,6 +60,9 @@ class Disruption:
     def reconcile(self, state: ClusterState, now: float) -> bool:
         changed = False
         for drain in list(self.drains.values()):
+            if drain.gives_up_s <= now + TOLERANCE_S:
+                self._give_up(state, drain, now)
+                continue
             for pod, try_s in list(drain.next_try_s.items()):
                 if try_s <= now + TOLERANCE_S:
                     changed |= self._try(state, drain, pod, now)
@@ -69,7 +74,16 @@ class Disruption:
         return changed
 
     def due(self, state: ClusterState, now: float) -> float:
-        return min((s for drain in self.drains.values() for s in drain.next_try_s.values()), default=math.inf)
+        times = (s for drain in self.drains.values() for s in (drain.gives_up_s, *drain.next_try_s.values()))
+        return min(times, default=math.inf)
+
+    def _give_up(self, state: ClusterState, drain: Drain, now: float) -> None:
+        """The node stays cordoned; what was evicted stays evicted."""
+        del self.drains[drain.node]
+        name = state.nodes[drain.node].name
+        left = [state.pod_key(pod) for pod in (*drain.next_try_s, *drain.evicted)]
+        message = f"unable to drain node {name}: global timeout reached with {', '.join(left)} left"
+        state.emit(Event(now, "Node", name, "DrainFailed", message))
 
     def _try(self, state: ClusterState, drain: Drain, pod: int, now: float) -> bool:
         if not state.pod_exists[pod]:

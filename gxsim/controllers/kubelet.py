@@ -82,7 +82,10 @@ class Kubelet:
         self._timings: dict[int, Timing] = {}
         self._plans: dict[int, Plan] = {}
         self._heap: list[tuple[float, int]] = []
-        self._pulled: set[tuple[int, int]] = set()  # (node, template) whose images are there
+        self._pulled: set[tuple[int, str]] = set()  # (node, image) that is there
+        self._unpulled: set[int] = set()  # pods that wait for a registry
+        self.registry_back_s = -math.inf  # since when images can be pulled; inf while they cannot
+        self._registry_seen_s = -math.inf
 
     # ---- what it does -------------------------------------------------------------------------------------------
 
@@ -100,6 +103,10 @@ class Kubelet:
         if self.attachments.revision != self._attachments_seen:
             self._attachments_seen = self.attachments.revision
             for pod in sorted(self._unmounted):
+                changed |= self._look(state, pod, now)
+        if self.registry_back_s != self._registry_seen_s:
+            self._registry_seen_s = self.registry_back_s
+            for pod in sorted(self._unpulled):
                 changed |= self._look(state, pod, now)
         return self._act(state, now) or changed
 
@@ -156,6 +163,7 @@ class Kubelet:
             self._memory.pop(pod, None)
             self._plans.pop(pod, None)
             self._unmounted.discard(pod)
+            self._unpulled.discard(pod)
             return False
         if node == PENDING or not self.online[node]:
             self._plans.pop(pod, None)
@@ -163,6 +171,8 @@ class Kubelet:
         memory = self._memory.get(pod)
         if memory is None:
             ready = bool(state.pod_ready[pod])
+            if state.pod_running[pod]:
+                self._keep_images(state, pod)
             memory = self._memory[pod] = Memory(now, running=bool(state.pod_running[pod]), ready=ready)
         changed = self._notice(state, pod, memory, now)
         plan = self._plan(state, pod, memory, now)
@@ -232,8 +242,26 @@ class Kubelet:
             return seen_s + self.parameters.resync_s + self.parameters.reboot_s + timing.start_s
         if memory.exits:
             return memory.exited_s + self._backoff_s(memory.exits) + self.parameters.restart_s
-        pulled = (int(state.pod_node[pod]), int(state.pod_template[pod])) in self._pulled
-        return seen_s + timing.start_s + (0.0 if pulled else self.parameters.image_pull_s)
+        if all((node, image) in self._pulled for image in _images(template)):
+            return seen_s + timing.start_s
+        pull_s = self._pull_s(state, pod, max(memory.seen_s, self._back_s(state, pod)))
+        return max(seen_s, pull_s) + self.parameters.image_pull_s + timing.start_s
+
+    def _pull_s(self, state: ClusterState, pod: int, tries_s: float) -> float:
+        """The first try at or after *tries_s* that finds the registry; pauses double up to their cap."""
+        if math.isinf(self.registry_back_s) and self.registry_back_s > 0:
+            if pod not in self._unpulled:
+                self._unpulled.add(pod)
+                message = "Back-off pulling image"
+                state.emit(Event(tries_s, "Pod", state.pod_key(pod), "ImagePullBackOff", message))
+            return math.inf
+        if pod not in self._unpulled:
+            return tries_s
+        pause_s = self.parameters.pull_backoff_s
+        while tries_s < self.registry_back_s:
+            tries_s += pause_s
+            pause_s = min(2 * pause_s, self.parameters.pull_backoff_cap_s)
+        return tries_s
 
     def _backoff_s(self, exits: int) -> float:
         """CrashLoopBackOff: the first restart at once, then doubling pauses."""
@@ -267,9 +295,15 @@ class Kubelet:
             state.restart(pod)
         state.start(pod, now)
         memory.running, memory.rebooted = True, False
-        self._pulled.add((int(state.pod_node[pod]), int(state.pod_template[pod])))
+        self._keep_images(state, pod)
+        self._unpulled.discard(pod)
         state.emit(Event(now, "Pod", state.pod_key(pod), "Started", "Started containers"))
         self._look(state, pod, now)
+
+    def _keep_images(self, state: ClusterState, pod: int) -> None:
+        """What runs on a node has been pulled there, and stays."""
+        images = _images(state.templates[state.pod_template[pod]])
+        self._pulled.update((int(state.pod_node[pod]), image) for image in images)
 
     def _ready(self, state: ClusterState, pod: int, now: float) -> None:
         self._memory[pod].ready = True
@@ -319,6 +353,10 @@ ACTIONS = {
     "fail": Kubelet._fail,
     "stop": Kubelet._stop,
 }
+
+
+def _images(template: PodTemplate) -> list[str]:
+    return [container.image for container in (*template.init_containers, *template.containers)]
 
 
 def _tick(phase_s: float, period_s: float, now: float) -> float:

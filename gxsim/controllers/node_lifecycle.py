@@ -113,8 +113,7 @@ class NodeLifecycle:
         )
         overdue = self._overdue_s(state, now)
         late = max(after, self._tick(float(overdue.min()))) if len(overdue) else math.inf
-        sees = self.leases.blind_until_s if self.leases.is_blind(now) else math.inf
-        return min(news, late, sees, *(zone.next_s(now) for zone in self.zones.values()), math.inf)
+        return min(news, late, *(zone.next_s(now) for zone in self.zones.values()), math.inf)
 
     # ---- NoSchedule: at once, without a limit -------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.model.control_plane import ControlPlane
-from gxsim.state import PHASE_FAILED, READY, ClusterState, Event
+from gxsim.state import PHASE_FAILED, PHASE_RUNNING, READY, ClusterState, Event
 
 OUT_OF_SERVICE_KEY = "node.kubernetes.io/out-of-service"
 
@@ -30,7 +30,8 @@ class PodGC:
             return False
         self.informer.follow(state)
         self.next_pass_s = self._tick(now + self.control_plane.pod_gc_period_s / 2)
-        changed = self._collect_orphans(state, now)
+        changed = self._collect_finished(state)
+        changed |= self._collect_orphans(state, now)
         return self._collect_out_of_service(state, now) or changed
 
     def due(self, state: ClusterState, now: float) -> float:
@@ -44,6 +45,8 @@ class PodGC:
             self._revision = state.node_revision
             self._off = [node for node in range(len(state.nodes)) if is_out_of_service(state, node)]
             self._gone = np.flatnonzero(~state.node_exists).tolist()
+        if self._surplus(state) > 0:
+            return True
         if not self._off and not self._gone:
             self._missing_s.clear()
             return False
@@ -55,6 +58,21 @@ class PodGC:
         if state.node_ready[node] == READY:
             return []
         return [pod for pod in self.informer.pods_on(node) if state.pod_terminating[pod]]
+
+    def _surplus(self, state: ClusterState) -> int:
+        """How many finished pods there are beyond the threshold."""
+        threshold = self.control_plane.terminated_pod_gc_threshold
+        if not 0 < threshold < len(state.pod_names):
+            return 0
+        return int(np.count_nonzero(state.pod_exists & (state.pod_phase > PHASE_RUNNING))) - threshold
+
+    def _collect_finished(self, state: ClusterState) -> bool:
+        """Delete the oldest finished pods beyond the threshold."""
+        surplus = self._surplus(state)
+        if surplus > 0:
+            for pod in np.flatnonzero(state.pod_exists & (state.pod_phase > PHASE_RUNNING))[:surplus].tolist():
+                state.delete(pod)
+        return surplus > 0
 
     def _tick(self, time_s: float) -> float:
         period_s = self.control_plane.pod_gc_period_s

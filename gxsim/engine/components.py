@@ -33,8 +33,10 @@ from gxsim.scheduler.queue import Framework, Scheduler
 from gxsim.state import ClusterState
 
 APISERVER, CONTROLLERS, SCHEDULER, ETCD = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"
+NOWHERE = -1  # the leader, if it is on none of the nodes
 DISK = "ephemeral-storage"
-COMPONENTS = (APISERVER, CONTROLLERS, SCHEDULER, ETCD)
+REGISTRY = "registry"  # where images are pulled from
+COMPONENTS = (APISERVER, CONTROLLERS, SCHEDULER, ETCD, REGISTRY)
 
 
 class Controller(Protocol):
@@ -68,6 +70,7 @@ class Components:
         self.down = dict.fromkeys(COMPONENTS, 0)  # open faults of each
         self.cuts: list[Cut] = []  # open partitions
         self.cut_off: frozenset[int] = frozenset()  # nodes on the side without the control plane
+        self.leader = state.node_index.get(control_plane.leader, NOWHERE)  # node whose controllers lead
         self.has_leader = True  # whether a side has the majority of etcd's members
         self.kubelets = Kubelet(
             state,
@@ -114,6 +117,8 @@ class Components:
         self.down[name] += 1
         self.processes.pop(name, None)
         self.starts_s.pop(name, None)
+        if name == REGISTRY:
+            self.kubelets.registry_back_s = math.inf
 
     def repair(self, name: str, now: float) -> None:
         """One fault of *name* is over; a process that no fault stops any more starts."""
@@ -122,6 +127,8 @@ class Components:
         self.down[name] -= 1
         if self.down[name] == 0 and name in (CONTROLLERS, SCHEDULER):
             self.starts_s[name] = now + self._start_delay_s()
+        elif self.down[name] == 0 and name == REGISTRY:
+            self.kubelets.registry_back_s = now
         elif self.down[name] == 0 and name == APISERVER:
             self.starts_s[name] = now + self.control_plane.apiserver_start_s
             self.leases.starting_s = now
@@ -170,16 +177,32 @@ class Components:
             self._api_returns(now)
         self.api_up = up
         self.leases.follow(now, self.state.node_heartbeats, api_up=up)
+        self._move_leader(now)
         for name, start_s in list(self.starts_s.items()):
             if self.api_up and start_s <= now + TOLERANCE_S:
                 del self.starts_s[name]
                 self._start(name, now, restarted=True)
 
+    def _move_leader(self, now: float) -> None:
+        """Controllers that are lost with their server lead again on another one, once their lease has run out."""
+        if self.leader == NOWHERE or self.state.node_down[self.leader] == 0:
+            return
+        servers = [node for node in self.etcd if self.state.node_down[node] == 0]
+        if not servers:
+            return  # nobody can take over
+        self.leader = servers[0]
+        for name in (CONTROLLERS, SCHEDULER):
+            if self.processes.pop(name, None) is not None:
+                self.starts_s[name] = leads_s(self.control_plane, now) + self._start_delay_s()
+
     def due(self, now: float) -> float:
-        """When a process starts."""
+        """When a process starts, or watches are open again."""
         if APISERVER in self.starts_s:
             return self.starts_s[APISERVER]
-        return min(self.starts_s.values(), default=math.inf) if self.api_up else math.inf
+        if not self.api_up:
+            return math.inf
+        sees_s = self.leases.blind_until_s if self.leases.is_blind(now) else math.inf
+        return min([sees_s, *self.starts_s.values()])
 
     def _quorum(self) -> bool:
         if self.down[ETCD] or not self.has_leader:

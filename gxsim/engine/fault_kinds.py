@@ -107,11 +107,11 @@ def kind_of(fault: Fault, path: str) -> FaultKind:
     if fault.kind not in kinds:
         raise ScenarioError(f"{path}.kind", f"unknown kind {fault.kind!r}; {nearest(fault.kind, kinds)}")
     if (fault.kind, action) not in FAULTS:
-        actions = [a for k, a in FAULTS if k == fault.kind] + [
-            a for a, to in ALIASES.items() if (fault.kind, to) in FAULTS
-        ]
-        actions += STEPS if fault.kind == WORKFLOW else ()
-        raise ScenarioError(f"{path}.action", f"unknown action {fault.action!r}; {nearest(fault.action, actions)}")
+        own = [a for k, a in FAULTS if k == fault.kind] or list(STEPS)
+        hint = nearest(fault.action, own)
+        if "did you mean" not in hint:  # a name of another tool may be nearer
+            hint = nearest(fault.action, [*own, *(a for a, to in ALIASES.items() if (fault.kind, to) in FAULTS)])
+        raise ScenarioError(f"{path}.action", f"unknown action {fault.action!r}; {hint}")
     return FAULTS[fault.kind, action]
 
 

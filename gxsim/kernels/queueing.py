@@ -255,8 +255,15 @@ def _loop(arrivals: NDArray, services: NDArray, free: NDArray) -> NDArray:
 
 
 def insert(times: list[Any], value: Any) -> None:
-    """Put *value* into sorted *times*, from the end: late ones come late."""
-    place = len(times)
-    while place and times[place - 1] > value:
-        place -= 1
-    times.insert(place, value)
+    """Put *value* into sorted *times*, after its equals."""
+    if not times or times[-1] <= value:
+        times.append(value)
+        return
+    low, high = 0, len(times) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if times[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    times.insert(low, value)

@@ -11,6 +11,9 @@ class ControlPlane:
     """kube-controller-manager, kube-scheduler, kube-apiserver and etcd; names are those of their flags."""
 
     leader_election: bool = spec(True, doc="Whether controllers and scheduler hold a lease and exit without it")
+    leader: str = spec(
+        "", doc="Server whose controllers and scheduler lead at the start; absent: none that can be lost"
+    )
     lease_duration_s: float = spec(15.0, doc="How long a lost leader's lease keeps others waiting", gt=0)
     renew_deadline_s: float = spec(10.0, doc="A leader that cannot renew for so long exits", gt=0)
     retry_period_s: float = spec(2.0, doc="Pause between tries to get the lease", gt=0)
@@ -58,6 +61,7 @@ class ControlPlane:
     attach_s: float = spec(1.0, doc="Time a network volume takes to be attached to a node", ge=0)
     detach_s: float = spec(1.0, doc="Time a network volume takes to be detached", ge=0)
     drain_retry_s: float = spec(5.0, doc="Pause before kubectl drain tries a refused eviction again", gt=0)
+    drain_timeout_s: float = spec(0.0, doc="Time after which kubectl drain gives up; 0: never", ge=0)
     drain_poll_s: float = spec(1.0, doc="Period at which kubectl drain looks whether a pod is gone", gt=0)
 
 
@@ -72,6 +76,8 @@ class Kubelet:
     image_pull_s: float = spec(
         0.0, doc="Additional time when a node starts a template's images for the first time", ge=0
     )
+    pull_backoff_s: float = spec(10.0, doc="First pause after an image could not be pulled; it doubles", gt=0)
+    pull_backoff_cap_s: float = spec(300.0, doc="Longest pause after an image could not be pulled", gt=0)
     reboot_s: float = spec(0.0, doc="Additional time after a reboot before containers start", ge=0)
     restart_s: float = spec(1.0, doc="From the end of the back-off to running containers again", ge=0)
     ready_s: float = spec(0.0, doc="From running to Ready for pods without a readiness probe", ge=0)

@@ -176,13 +176,20 @@ class Station:
     hit_ratio: float = spec(0.0, doc="Share of visits after which the steps that follow are left out", ge=0, le=1)
     servers: int = spec(1, doc="Visits that one pod serves at a time: threads or connections", ge=1)
     places: int | None = spec(None, doc="Visits one pod holds, those in service included; absent: any number", ge=1)
-    cpu_bound: bool = spec(False, doc="Whether serving is computing, so that the pod's CPU limit bounds the servers")
+    cpu_bound: bool = spec(False, doc="Whether serving is computing: all visits of a pod share its CPU limit")
+    balancing: str = spec(
+        "random",
+        doc="How a connection finds its pod: kube-proxy's iptables, or IPVS, where each calling node takes turns",
+        choices=("random", "roundRobin"),
+    )
     connections: int = spec(0, doc="Connections that each calling node keeps open; 0: each visit picks a pod", ge=0)
     source: str = spec(doc="Where the values come from")
 
     def __post_init__(self) -> None:
         if self.places is not None and self.places < self.servers:
             raise ValueError(f"places: {self.places} are fewer than the {self.servers} servers; write at least as many")
+        if self.cpu_bound and self.places is not None:
+            raise ValueError("cpuBound: visits that share the CPU are not counted; leave places out")
         if self.distribution == "empirical" and not self.samples_s:
             raise ValueError("samples: an empirical distribution needs the measured times; list them")
 

@@ -19,6 +19,7 @@ from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 
 UNPLACED = "no node"
+MOST_LISTED = 10  # 1 024 subsets
 
 
 def leader_histories(
@@ -81,16 +82,25 @@ def write_gaps(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
 
 
 def subset_table(histories: Sequence[LeaderHistory], node_names: Sequence[str]) -> Table:
-    """One row per group and subset of its members, and per subset of its nodes, as placed when the clock started."""
+    """One row per group and subset of its members, and per subset of its nodes, as placed when the clock started.
+
+    Of more than ``MOST_LISTED`` members or nodes the subsets are not listed.
+    """
     rows = []
     for one in histories:
         node = one.members.node[0]
         labels = [node_names[i] if i >= 0 else UNPLACED for i in np.unique(node)]
-        for what, subsets in (("members", member_subsets(node)), ("nodes", node_subsets(node))):
-            rows += [
-                (one.members.group.name, what, *row) for row in _subset_rows(what, subsets, one.members.names, labels)
-            ]
-    about = "What is left of each consensus group when any subset of its members or of its nodes is lost"
+        for what, count, enumerate_all in (
+            ("members", len(node), member_subsets),
+            ("nodes", len(labels), node_subsets),
+        ):
+            if count <= MOST_LISTED:
+                found = _subset_rows(what, enumerate_all(node), one.members.names, labels)
+                rows += [(one.members.group.name, what, *row) for row in found]
+    about = (
+        "What is left of each consensus group when any subset of its members or of its nodes is lost; of more than "
+        f"{MOST_LISTED} members or nodes the subsets are not listed"
+    )
     names = ("group", "losing", "lost", "up", "quorum", "tolerates_members", "tolerates_nodes")
     return Table.of("quorum_subsets", about, names, rows)
 

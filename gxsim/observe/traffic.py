@@ -185,20 +185,25 @@ def station_table(traffic: Traffic) -> Table:
             live = alive_s > 0
             if not visits[live].any():
                 continue
-            use = busy_s[live] / (station.servers * alive_s[live])
+            use = busy_s[live] / (stop.capacity * alive_s[live])
             rates = visits[live] / alive_s[live]
             theory = [
                 mean_wait(station.servers, arrival_rate=r, service_time_s=station.service_time_s, scv=station.scv)
                 for r in rates
             ]
-            expected_s = float(np.average(theory, weights=visits[live])) if station.distribution == "auto" else None
-            row = [stop.name, PHASES[phase], int(live.sum()), station.servers, float(visits.sum() / lasts_s)]
-            row += [100 * float(busy_s.sum() / (station.servers * alive_s.sum())), 100 * float(use.max())]
+            expected_s = (
+                float(np.average(theory, weights=visits[live]))
+                if station.distribution == "auto" and stop.cores is None
+                else None
+            )
+            row = [stop.name, PHASES[phase], int(live.sum()), stop.capacity, float(visits.sum() / lasts_s)]
+            row += [100 * float(busy_s.sum() / (stop.capacity * alive_s.sum())), 100 * float(use.max())]
             row += [float(rates.max() / rates.mean()), float(sums[WAIT].sum() / visits.sum()), expected_s]
             rows.append(row)
     about = (
         "Work of the pods behind each step; theory is the mean wait of M/M/c (M/G/1, or Allen and Cunneen's "
-        "approximation for other service times) at each pod's own rate; busiest over mean is the imbalance of visits"
+        "approximation for other service times) at each pod's own rate; busiest over mean is the imbalance of visits; "
+        "pods whose visits share their CPU limit have its cores as servers"
     )
     columns = ["step", "phase", "pods", "servers_per_pod", "visits_per_second", "utilisation_percent"]
     columns += ["busiest_percent", "busiest_over_mean", "wait_s", "theory_wait_s"]
@@ -254,7 +259,7 @@ def saturation_table(traffic: Traffic, state: ClusterState) -> Table:
             (
                 traffic.plan.stops[number].name,
                 float(found.visits[number]),
-                int(found.servers[number]),
+                float(found.servers[number]),
                 float(found.saturation_rate[number]),
                 float(100 * found.rate / found.saturation_rate[number]),
                 state.nodes[worst].name,

@@ -53,13 +53,24 @@ class Finding:
 
 
 def run_suite(path: str | Path, *, only: Sequence[str] = (), speed: bool = True) -> tuple[BenchSuite, list[Measured]]:
-    """Place and measure the cases of the suite at *path*, all or *only* some; raises ScenarioError."""
+    """Place and measure the cases of the suite at *path*, all or *only* some; raises ScenarioError.
+
+    An optional case whose files are not there is left out; ``left_out`` says which.
+    """
     suite = read_suite(path)
     unknown = set(only) - {case.name for case in suite.cases}
     if unknown:
         raise ScenarioError(str(path), f"there is no case {sorted(unknown)[0]!r}")
+    folder = Path(path).parent
     cases = [case for case in suite.cases if not only or case.name in only]
-    return suite, [measure(case, Path(path).parent, speed=speed) for case in cases]
+    there = [case for case in cases if not (case.optional and case.absent(folder))]
+    return suite, [measure(case, folder, speed=speed) for case in there]
+
+
+def left_out(suite: BenchSuite, path: str | Path) -> dict[str, str]:
+    """Optional cases of the suite at *path* whose files are not there, each with the first that is missing."""
+    folder = Path(path).parent
+    return {case.name: case.absent(folder) for case in suite.cases if case.optional and case.absent(folder)}
 
 
 def measure(case: BenchCase, folder: Path, *, speed: bool = True) -> Measured:

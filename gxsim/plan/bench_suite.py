@@ -39,7 +39,13 @@ class BenchCase:
     trace_pods: str = spec("", doc="CSV with its pods, in the order they arrive")
     clock: bool = spec(False, doc="Whether each single loss is played through on the clock as well")
     losses: int = spec(64, doc="Most losses of one and of two nodes to look at; the dearest", ge=0)
+    optional: bool = spec(False, doc="Whether the case is left out where its files are not there")
     tolerance: Mapping[str, float] = spec(doc="How much worse a figure may be, in its own unit", factory=dict)
+
+    def absent(self, folder: Path) -> str:
+        """The first of its files that is not there; empty if all are."""
+        paths = (*self.files, *(path for path in (self.trace_nodes, self.trace_pods) if path))
+        return next((path for path in paths if not (folder / path).exists()), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

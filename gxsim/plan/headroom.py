@@ -14,7 +14,7 @@ from gxsim.observe.table import Table
 from gxsim.plan.countings import REQUESTS, Counting, countings, free
 from gxsim.plan.increments import Increment
 from gxsim.plan.place import place
-from gxsim.plan.room import MOST, Room, is_plain, room, rules_of
+from gxsim.plan.room import MOST, Room, admitted, is_plain, room, rules_of
 from gxsim.plan.shapes import shape_table
 from gxsim.plan.situations import Situation, situations
 from gxsim.plan.wanted import wanted
@@ -121,6 +121,10 @@ def headroom_of(
                 rules=rules,
             )
             worst.setdefault((counting.name, situation.name), _Worst()).take(situation, answer)
+        # the same after a loss: what is made anew takes the quota of what is gone
+        let_in = admitted(situation.state, increment, most=most) if quotas and not situation.lost else None
+        if let_in is not None:
+            worst.setdefault(("quota", situation.name), _Worst()).take(situation, let_in)
     now = worst[REQUESTS.name, "now"].room
     return Headroom(
         name=increment.name,
@@ -140,8 +144,8 @@ def _fits_table(state: ClusterState, worst: Mapping[tuple[str, str], _Worst]) ->
         told = (one.room.fits, one.room.limited, lost, one.pending, one.room.binds)
         rows.append((counting, situation, *told, one.asked, ways.get(situation, 1)))
     about = (
-        "Copies that fit by what pods count for and in each situation, with the worst loss, what then binds first, and "
-        "pods that found no place even before; how many losses were looked at, of how many"
+        "Copies that fit by what pods count for and in each situation, or that quotas let in; the worst loss, what "
+        "then binds first, and pods that found no place even before; how many losses were looked at, of how many"
     )
     return Table.of("headroom", about, COLUMNS, rows)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gxsim.consensus.members import member_nodes, member_pods, voter_names
 from gxsim.kernels.quorum import tolerated_nodes
 from gxsim.model.model import ConsensusGroup, Model
 from gxsim.model.pod import PodTemplate, TopologySpreadConstraint
 from gxsim.observe.headroom import MOST_LOSSES, lose, losses
 from gxsim.observe.nodes import owner_name
-from gxsim.observe.quorum import member_nodes, member_pods, voter_names
 from gxsim.plan.countings import REQUESTS
 from gxsim.plan.increments import OnePod
 from gxsim.plan.place import Placed
@@ -39,9 +39,9 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "replicas_together": (LOWER, "replicas beside one of their own"),
     "guarded": (HIGHER, "pods kept apart by a hard rule"),
     "headroom": (HIGHER, "typical pods that still fit"),
-    "headroom_n1": (HIGHER, "… without any one node"),
+    "headroom_n1": (HIGHER, "typical pods that fit without one node"),
     "pending_n1": (LOWER, "most pods Pending without one node"),
-    "pending_n2": (LOWER, "… without two nodes"),
+    "pending_n2": (LOWER, "most pods Pending without two nodes"),
     "lost_n1": (LOWER, "single losses that leave pods Pending"),
     "lost_n2": (LOWER, "double losses that leave pods Pending"),
 }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gxsim.controllers.admission import Admission, Refused
 from gxsim.model.pod import PodTemplate
-from gxsim.plan.countings import Counting, Recount, free
+from gxsim.plan.countings import REQUESTS, Counting, Recount, free
 from gxsim.plan.increments import Increment
 from gxsim.scheduler import DEFAULT_PROFILE, Decision, Framework, Profile
 from gxsim.scheduler.plugins.priority_sort import sorted_queue
@@ -169,6 +169,22 @@ def _within_quota(state: ClusterState, template: PodTemplate, found: Room) -> Ro
             cut = np.clip(number - np.cumsum(found.by_node) + found.by_node, 0, found.by_node)
             return replace(found, fits=number, by_node=cut, quota=_quota(refusal))
     return found
+
+
+def admitted(state: ClusterState, increment: Increment, *, most: int = MOST) -> Room | None:
+    """How many copies quotas let in, whether or not there is a node for them; None where no quota sees them."""
+    trial = state.copy()
+    admission, recount = Admission(trial), Recount(REQUESTS)
+    nowhere = np.zeros(len(state.nodes), np.int64)
+    for number in range(1, most + 1):
+        try:
+            rows = increment.create(trial, admission, number, recount)
+        except Refused as refusal:
+            return Room(fits=number - 1, by_node=nowhere, codes=nowhere - 1, quota=_quota(refusal))
+        spaces = {trial.templates[index].namespace for index in trial.pod_template[rows]}
+        if not any(admission.quotas.get(space) for space in spaces):
+            return None
+    return Room(fits=most, by_node=nowhere, codes=nowhere - 1, limited=True)
 
 
 def _quota(refusal: Refused) -> str:

@@ -13,11 +13,16 @@ from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case
 from gxsim.model.fault import Fault, FaultSelector
 from gxsim.observe.headroom import MOST_LOSSES, losses, may_move
+from gxsim.observe.nodes import node_load, node_table
+from gxsim.observe.quorum import quorum_intervals, quorum_series
+from gxsim.observe.services import service_intervals, service_series
 from gxsim.observe.table import Table
+from gxsim.observe.workloads import workload_table
 from gxsim.plan.place import case_of
+from gxsim.rng import Streams
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, ClusterState
-from gxsim.study.result import Result
-from gxsim.study.simulate import simulate, started
+from gxsim.study.simulate import simulation, started, tie_breaker
+from gxsim.timeline import Timeline
 from gxsim.units import duration_s
 
 AT_S, HORIZON_S = 60.0, 3600.0
@@ -113,8 +118,11 @@ def _regions(case: Case, label: str) -> dict[str, tuple[str, ...]]:
 def _row(
     case: Case, kind: str, name: str, nodes: tuple[str, ...], horizon_s: float, duration_s: float | None
 ) -> tuple[Any, ...]:
-    result = simulate(lost_case(case, nodes, horizon_s=horizon_s, duration_s=duration_s))
-    return (kind, name, *_left(result, nodes, horizon_s))
+    run = lost_case(case, nodes, horizon_s=horizon_s, duration_s=duration_s)
+    streams = Streams(run.scenario.seed)
+    state, framework = started(run, run.placement, tie_breaker(run, streams, "scheduler/ties"))
+    timeline = simulation(run, state, framework, streams).run(horizon_s)
+    return (kind, name, *_left(run, state, timeline, nodes))
 
 
 def lost_case(
@@ -133,16 +141,19 @@ def lost_case(
     return replace(case, scenario=scenario)
 
 
-def _left(result: Result, nodes: Sequence[str], horizon_s: float) -> tuple[Any, ...]:
-    tables = result.tables
-    groups = [row["group"] for row in tables["quorum"].rows() if row["to_s"] >= horizon_s and not row["quorum"]]
-    out = [row for row in tables["service_intervals"].rows() if row["state"] == "none"]
+def _left(case: Case, state: ClusterState, timeline: Timeline, nodes: Sequence[str]) -> tuple[Any, ...]:
+    horizon_s = timeline.horizon_s
+    quorum = quorum_intervals(quorum_series(state, timeline, case.model.consensus_groups), horizon_s)
+    groups = [row["group"] for row in quorum.rows() if row["to_s"] >= horizon_s and not row["quorum"]]
+    intervals = service_intervals(service_series(state, timeline), horizon_s)
+    out = [row for row in intervals.rows() if row["state"] == "none"]
     lost = {row["service"] for row in out if row["to_s"] >= horizon_s}
     outages: dict[str, float] = {}
     for row in out:
         outages[row["service"]] = outages.get(row["service"], 0.0) + row["to_s"] - row["from_s"]
     shares = []
-    rest = [row for row in tables["nodes"].rows() if row["moment"] == "after" and row["node"] not in nodes]
+    load_at_end = node_load(state, timeline, case.model, np.array([horizon_s]))
+    rest = [row for row in node_table(state, load_at_end, ("after",)).rows() if row["node"] not in nodes]
     for load in ("requests", "limits", "usage"):
         shares.append(max((_share(row, load) for row in rest), default=0.0))
     return (
@@ -152,10 +163,10 @@ def _left(result: Result, nodes: Sequence[str], horizon_s: float) -> tuple[Any, 
         max(outages.values(), default=0.0),
         sum(
             max(0, row["answering_start"] - row["answering_end"])
-            for row in tables["workloads"].rows()
+            for row in workload_table(state, timeline).rows()
             if _is_kept_up(row)
         ),
-        *_left_over(result.state, nodes),
+        *_left_over(state, nodes),
         *shares,
     )
 

@@ -9,7 +9,13 @@ from gxsim.units import human_bytes, human_cpu
 
 _QUOTA = re.compile(r"exceeded quota: (?P<quota>\S+), requested: (?P<asked>\S+), used:")
 SITUATIONS = {"now": "Now", "peak": "At peak", "n-1": "Without any one node", "n-2": "Without any two"}
-COUNTINGS = {"requests": "Requests", "limits": "Limits", "usage": "Usage", "volumes": "Disk, pods"}
+COUNTINGS = {
+    "requests": "Requests",
+    "limits": "Limits",
+    "usage": "Usage",
+    "volumes": "Disk, pods",
+    "quota": "Quota",
+}
 
 
 def headroom_grids(found: Headroom) -> list[Grid]:
@@ -25,12 +31,13 @@ def _fits(found: Headroom) -> Grid:
         if not here:
             continue
         real = here["requests"]
-        cells = [_count(here[name]) for name in COUNTINGS]
+        cells = [_count(here[name]) if name in here else Cell("–") for name in COUNTINGS]
         rows.append(row(title, *cells, real["worst_loss"] or "–", _binds(real["binds"])))
     asked = {one["situation"]: (one["losses_asked"], one["losses"]) for one in told}
     some = [f"{a} of {n} losses, the dearest" for a, n in asked.values() if a < n]
     pending = max((one["pending"] for one in told if one["situation"] == "peak"), default=0)
-    note = "Copies that fit by what pods request (as the scheduler counts), may use, are documented to use, and store."
+    note = "Copies that fit by what pods request (as the scheduler counts), may use, are documented to use, and store; "
+    note += "and those that quotas let in."
     note += f" At peak {pending} surge pods are refused or Pending." if pending else ""
     note += f" Looked at: {'; '.join(some)}." if some else ""
     columns = (

@@ -7,6 +7,7 @@ from gxsim.observe.table import Table
 from gxsim.observe.traffic import ALL
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import listed, percent
+from gxsim.traffic.run import ASSUMPTIONS
 from gxsim.traffic.tally import CAUSES
 from gxsim.units import human_duration
 
@@ -34,6 +35,12 @@ def path_grids(tables: Mapping[str, Table]) -> list[Grid]:
         _nodes(tables["traffic_nodes"]),
         _saturation(tables["saturation"]),
     ]
+
+
+def assumptions_grid() -> Grid:
+    """What is approximate about all of it."""
+    rows = tuple(row(sentence) for sentence in ASSUMPTIONS)
+    return Grid(name="assumptions", title="Assumptions", columns=(Column("What is taken for granted"),), rows=rows)
 
 
 def _users(table: Table) -> Grid:
@@ -125,7 +132,7 @@ def _stations(table: Table) -> Grid:
         row(
             one["step"],
             one["phase"],
-            f"{one['pods']} x {one['servers_per_pod']}",
+            f"{one['pods']} x {one['servers_per_pod']:g}",
             f"{one['visits_per_second']:.1f}/s",
             percent(one["utilisation_percent"]),
             percent(one["busiest_percent"]),
@@ -168,7 +175,7 @@ def _saturation(table: Table) -> Grid:
         row(
             Cell(one["step"], "warn" if one["bottleneck"] else ""),
             f"{one['visits_per_request']:.2f}",
-            str(one["servers"]),
+            f"{one['servers']:g}",
             f"{one['saturation_rate']:.0f}/s",
             percent(one["now_percent"]),
             Cell(

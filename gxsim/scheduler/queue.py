@@ -41,6 +41,10 @@ class Framework(Protocol):
 
     def nominate(self, pod: int, node: int) -> None: ...
 
+    def assume(self, pod: int, node: int) -> None: ...
+
+    def forget(self, pod: int) -> None: ...
+
     def bind(self, pod: int, node: int) -> None: ...
 
 
@@ -102,6 +106,7 @@ class Scheduler:
             if not pending or state.pod_terminating[pod]:
                 for held in (self._active, self._aside, self._waiting):
                     held.pop(pod, None)
+                self.framework.forget(pod)
             elif pod not in self._aside and pod not in self._waiting and not _is_gated(state, pod):
                 self._active[pod] = None
         self._pods_seen = len(state.touched)
@@ -139,6 +144,7 @@ class Scheduler:
             nomination = self.framework.preempt(pod, decision)
             return nomination is not None and self._evict(state, pod, nomination, now)
         if self._select_node(state, pod, decision.node):
+            self.framework.assume(pod, decision.node)
             self._waiting[pod] = Waiting(decision.node, now, now + self.control_plane.volume_poll_s)
             return True
         return self._bind(state, pod, decision.node, now)
@@ -181,6 +187,7 @@ class Scheduler:
                 if now - waiting.since_s >= self.control_plane.volume_bind_timeout_s:
                     del self._waiting[pod]
                     self._aside[pod] = Aside(now, ANYTHING)
+                    self.framework.forget(pod)
                     break
         return changed
 

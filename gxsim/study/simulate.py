@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import gxsim
+from gxsim.consensus.members import member_nodes
 from gxsim.controllers.disruption import live_budgets
 from gxsim.engine import Simulation, start
 from gxsim.errors import ScenarioError
@@ -17,7 +18,7 @@ from gxsim.observe.ledger import LedgerSeries
 from gxsim.observe.nodes import documented_table, node_load, node_table
 from gxsim.observe.placement import placement_table
 from gxsim.observe.pods import pod_counts, pod_fates
-from gxsim.observe.quorum import QuorumSeries, member_nodes, quorum_intervals, quorum_series
+from gxsim.observe.quorum import QuorumSeries, quorum_intervals, quorum_series
 from gxsim.observe.services import ServiceSeries, service_intervals, service_series, service_table
 from gxsim.observe.table import Table
 from gxsim.observe.volumes import volume_table
@@ -55,12 +56,12 @@ def simulate(
 
 def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) -> Result:
     streams = Streams(seed)
-    state, framework = started(case, case.placement, _ties(case, streams, "scheduler/ties"))
+    state, framework = started(case, case.placement, tie_breaker(case, streams, "scheduler/ties"))
     at_start = [node_loss_headroom(state)]
     if case.placement is not None:
-        scratch, _ = started(case, None, _ties(case, streams, "scheduler/ties/from scratch"))
+        scratch, _ = started(case, None, tie_breaker(case, streams, "scheduler/ties/from scratch"))
         at_start.append(placement_table(state, scratch))
-    timeline = _simulation(case, state, framework, streams).run(case.scenario.horizon_s, progress)
+    timeline = simulation(case, state, framework, streams).run(case.scenario.horizon_s, progress)
     services = service_series(state, timeline)
     quorum = quorum_series(state, timeline, case.model.consensus_groups)
     histories, led = consensus_tables(case, state, timeline, streams)
@@ -85,7 +86,7 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
     )
 
 
-def _ties(case: Case, streams: Streams, name: str) -> np.random.Generator | None:
+def tie_breaker(case: Case, streams: Streams, name: str) -> np.random.Generator | None:
     """The stream that breaks the scheduler's ties, or None where the scenario wants them broken by node name."""
     return streams.take(name) if case.scenario.ties == "random" else None
 
@@ -104,7 +105,8 @@ def started(
     return state, framework
 
 
-def _simulation(case: Case, state: ClusterState, framework: Framework, streams: Streams) -> Simulation:
+def simulation(case: Case, state: ClusterState, framework: Framework, streams: Streams) -> Simulation:
+    """The clock over *state*, with the faults of *case* before it; its timeline is all that a run is made of."""
     servers = [member_nodes(state, group) for group in case.model.consensus_groups if group.control_plane]
     return Simulation(
         state,

@@ -20,7 +20,7 @@ REQUESTS_PER_LEVEL = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """Arrays (stops,): ``servers`` at the start, and the rate of all requests together at which each is busy always.
+    """Arrays (stops,): ``servers`` (or cores) at the start, and the rate of all requests together that fills each.
 
     ``rate`` is that of the model; ``without`` (nodes, stops) are the saturation rates when a node is lost and nothing
     moves: 0 where nobody is left.
@@ -46,15 +46,14 @@ def capacity(plan: Plan, nodes: int) -> Capacity:
     for number, stop in enumerate(plan.stops):
         lanes = stop.endpoints.target[0]
         where = stop.endpoints.lanes.node[lanes[lanes >= 0]]
-        alone[:, number] = np.bincount(where, minlength=nodes) * stop.station.servers
+        alone[:, number] = np.bincount(where, minlength=nodes) * stop.capacity
         servers[number] = alone[:, number].sum()
         demand = visits[number] * stop.station.service_time_s
-        share = (
-            np.bincount(plan.entry, rates, nodes).max() / rate * len(where) if stop.edge is not None and rate else 1.0
-        )
+        if stop.edge is not None and rate:  # DNS may send one host more than its even share
+            demand *= max(1.0, len(where) * np.bincount(plan.entry, rates, nodes).max() / rate)
         with np.errstate(divide="ignore", invalid="ignore"):  # nobody asks, or nobody is there
-            saturation[number] = servers[number] / np.float64(demand * max(share, 1.0))
-            without[:, number] = (servers[number] - alone[:, number]) / np.float64(demand * max(share, 1.0))
+            saturation[number] = servers[number] / np.float64(demand)
+            without[:, number] = (servers[number] - alone[:, number]) / np.float64(demand)
     return Capacity(rate=rate, visits=visits, servers=servers, saturation_rate=saturation, without=without)
 
 
@@ -64,11 +63,12 @@ def _visits(plan: Plan) -> NDArray:
     total = sum(route.path.share for route in plan.routes)
     for route in plan.routes:
         reaching = route.path.share / total
-        for stop in route.stops:
+        together = {step for group in route.groups.values() for step in range(group.first, group.past)}
+        for step, stop in enumerate(route.stops):
             if not (plan.stops[stop].endpoints.target[0] >= 0).any():
                 break  # refused here: nothing goes further
             visits[stop] += reaching
-            reaching *= 1 - plan.stops[stop].station.hit_ratio
+            reaching *= 1 - (0.0 if step in together else plan.stops[stop].station.hit_ratio)
     return visits
 
 

@@ -53,7 +53,7 @@ def service_endpoints(state: ClusterState, timeline: Timeline, service: Service)
     kube-proxy falls back to the latter (ProxyTerminatingEndpoints).
     """
     pods = np.flatnonzero(selected(state, service))
-    epochs = _epochs(timeline, ("pod_endpoint", "pod_serving", "pod_node", "node_down"))
+    epochs = _epochs(timeline, pods)
     shape = (len(epochs), len(pods))
     believed, serving, node = np.empty(shape, np.int64), np.empty(shape, bool), np.empty(shape, np.int64)
     down = np.empty((len(epochs), len(timeline.node_names)), bool)
@@ -80,15 +80,19 @@ def selected(state: ClusterState, service: Service) -> NDArray[np.bool_]:
 def edge_endpoints(state: ClusterState, timeline: Timeline, edge: Edge) -> Endpoints:
     """The hosts of an edge; a caller means one of them, so ``target`` has a column for each, in the edge's order."""
     nodes = np.array([state.node_index[name] for name in edge.nodes])
-    epochs = _epochs(timeline, ("node_down",))
+    epochs = _epochs(timeline, nodes[:0])
     up = np.array([timeline.at("node_down", time_s)[nodes] == 0 for time_s in epochs.tolist()])
     everywhere = np.broadcast_to(nodes, up.shape)
     return _endpoints(epochs, np.ones_like(up), up, everywhere, np.full(up.shape, SILENT), edge.nodes)
 
 
-def _epochs(timeline: Timeline, quantities: tuple[str, ...]) -> NDArray:
-    times_s = timeline.times_s(quantities)
-    return times_s[times_s < timeline.horizon_s] if timeline.horizon_s > 0 else times_s[:1]
+def _epochs(timeline: Timeline, pods: NDArray) -> NDArray:
+    """Times from 0 on at which something changed about *pods*, or about the life of a node."""
+    times = [np.zeros(1), timeline.changes("node_down").times_s]
+    for quantity in ("pod_endpoint", "pod_serving", "pod_node"):
+        changes = timeline.changes(quantity)
+        times.append(changes.times_s[np.isin(changes.rows, pods)])
+    return np.unique(np.concatenate(times))
 
 
 def _endpoints(

@@ -17,7 +17,7 @@ from gxsim.traffic.arrivals import Sent, Source
 from gxsim.traffic.batches import Batch, Join
 from gxsim.traffic.endpoints import NOBODY, REFUSED, SILENT
 from gxsim.traffic.routes import USER, Plan, Route
-from gxsim.traffic.stages import Stage, found, queued, stage_of
+from gxsim.traffic.stages import Stage, found, queued, shared, stage_of
 from gxsim.traffic.tally import (
     ANSWERED,
     DEAD_NODE,
@@ -78,31 +78,37 @@ class Flow:
     # ---- from users to the first step --------------------------------------------------------------------------------
 
     def _enter(self, population: int, source: Source, sent: Sent) -> None:
+        """Give each request its path, and let those that pass the rate limit go to its first step."""
         cuts = np.searchsorted(sent.times_s, self.slot_edges_s[1:-1])
         slot = np.repeat(np.arange(self.slots), np.diff([0, *cuts, len(sent.times_s)]))
         key = slot + population * self.slots
         reached_s = sent.times_s + self.plan.user_s[population, sent.node]
         uniforms = self.route_rng.random(len(key)) * self.shares[-1]
-        choice = np.searchsorted(self.shares[:-1], uniforms, side="right").astype(np.int16)  # radix-sorted below
+        choice = np.searchsorted(self.shares[:-1], uniforms, side="right")
         passes, held_s = self._limited(source, sent, reached_s, choice)
-        order = np.argsort(choice, kind="stable")
-        ends = np.cumsum(np.bincount(choice, minlength=len(self.shares)))
+        shape, cell = self.tally.sent.shape, choice * self.tally.keys + key
+        self.tally.sent += np.bincount(cell, minlength=self.tally.sent.size).reshape(shape)
+        refused = np.bincount(cell[~passes], minlength=self.tally.sent.size).reshape(shape)
+        self.tally.outcomes[:, RATE_LIMITED] += refused
+        kept = np.flatnonzero(passes)
+        order = kept[np.argsort(choice[kept].astype(np.int16), kind="stable")]  # 16 bits are sorted by radix
+        ends = np.cumsum(np.bincount(choice[kept], minlength=len(self.shares)))
         for route, mine in enumerate(np.split(order, ends[:-1])):
-            self.tally.sent[route] += np.bincount(key[mine], minlength=self.tally.keys)
-            batch = Batch(
-                route=route,
-                step=USER,
-                here=USER,
-                born_s=sent.times_s[mine],
-                left_s=sent.times_s[mine],
-                at_s=reached_s[mine] + held_s[mine],
-                key=key[mine],
-                entry=sent.node[mine],
-                lane=sent.node[mine],
-                trail=(),
+            times_s, node = sent.times_s[mine], sent.node[mine]
+            self._forward(
+                Batch(
+                    route=route,
+                    step=USER,
+                    here=USER,
+                    born_s=times_s,
+                    left_s=times_s,
+                    at_s=reached_s[mine] + held_s[mine],
+                    key=key[mine],
+                    entry=node,
+                    lane=node,
+                    trail=(),
+                )
             )
-            self.tally.count(route, RATE_LIMITED, key[mine[~passes[mine]]])
-            self._forward(batch if passes[mine].all() else batch.where(passes[mine]))
 
     def _limited(self, source: Source, sent: Sent, reached_s: NDArray, choice: NDArray) -> tuple[NDArray, NDArray]:
         """Whether each request passes the limit of the edge its path begins with, and how long it is held back."""
@@ -139,8 +145,9 @@ class Flow:
         node = batch.entry if step == 0 else self._node(route, route.callers[step], batch.trail)
         if step == 0:
             down = self.plan.node_down(node, batch.at_s)
-            self._fail(batch, EDGE_DOWN, down)
-            batch, node = batch.where(~down), node[~down]
+            if down.any():
+                self._fail(batch, EDGE_DOWN, down)
+                batch, node = batch.where(~down), node[~down]
         lane, at_s = self._connect(stage, route, node, batch.at_s)
         there = lane >= 0
         if not there.all():
@@ -191,23 +198,30 @@ class Flow:
                 if now.any():
                     due.append(batch.where(now))
             stage.inbox = later
-            if due:
-                self._visit(number, stage, due)
+            if due or stage.under_way:
+                self._visit(number, stage, due, until_s)
             self._rejoin(position, until_s)
 
-    def _visit(self, number: int, stage: Stage, batches: list[Batch]) -> None:
-        """Serve *batches*, all there is up to some time, and send each on."""
+    def _visit(self, number: int, stage: Stage, batches: list[Batch], until_s: float) -> None:
+        """Serve *batches*, all that arrive up to *until_s*, and send each on."""
         station, lanes = stage.stop.station, stage.stop.endpoints.lanes
-        at_s, lane = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("at_s", "lane"))
         services = service_times(
             stage.service_rng,
-            len(at_s),
+            sum(len(batch.at_s) for batch in batches),
             station.service_time_s,
             scv=station.scv,
             distribution=station.distribution,
             samples=np.array(station.samples_s),
         )
-        starts, departures = queued(station, at_s, services, lane, stage.free)
+        if stage.sharing is not None:
+            batches, services, departures = shared(stage, batches, services, until_s)
+        if not batches:
+            return
+        at_s, lane = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("at_s", "lane"))
+        if stage.sharing is not None:
+            starts = departures - services  # what sharing costs counts as waiting
+        else:
+            starts, departures = queued(station, at_s, services, lane, stage.free)
         ends = lanes.end_s[lane]
         refused = np.isnan(starts)
         lost = (departures > ends) & ~refused

@@ -1,7 +1,6 @@
 """Request paths made ready to run: stations in the order requests reach them, and who calls whom."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,7 +25,8 @@ NOWHERE = -1  # column of a node that does not host the edge
 class Stop:
     """A step of some paths with what a visit costs there and who answers.
 
-    *edge* is set for a proxy on nodes; ``column`` (nodes,) is then where each node stands among its hosts.
+    *edge* is set for a proxy on nodes; ``column`` (nodes,) is then where each node stands among its hosts. ``cores`` is
+    the CPU limit that all visits of a pod share, for a station that computes; None where its servers serve in turn.
     """
 
     name: str
@@ -34,6 +34,12 @@ class Stop:
     endpoints: Endpoints
     edge: Edge | None
     column: NDArray
+    cores: float | None
+
+    @property
+    def capacity(self) -> float:
+        """Seconds of service that one pod can do in a second."""
+        return self.station.servers if self.cores is None else self.cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,35 +147,21 @@ def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> S
     if edge is not None:
         column[[state.node_index[host] for host in edge.nodes]] = np.arange(len(edge.nodes))
         endpoints = edge_endpoints(state, timeline, edge)
-        return Stop(name=name, station=station, endpoints=endpoints, edge=edge, column=column)
+        return Stop(name=name, station=station, endpoints=endpoints, edge=edge, column=column, cores=None)
     service = next((s for s in state.cluster.services if f"{s.namespace}/{s.name}" == name), None)
     if service is None:
         raise ScenarioError(f"step {name}", "there is no such Service and no such edge; write namespace/service")
     endpoints = service_endpoints(state, timeline, service)
     if service.session_affinity == "ClientIP" and not station.connections:
         station = dataclasses.replace(station, connections=1)  # all that comes from one address goes to one pod
-    if station.cpu_bound:
-        station = _bounded_by_cpu(station, state, service)
-    return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column)
+    cores = _cpu_limit(state, service) if station.cpu_bound else None
+    return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column, cores=cores)
 
 
-def _bounded_by_cpu(station: Station, state: ClusterState, service: Service) -> Station:
-    """The station with no more servers than its pods' CPU limit has cores, the last one at the speed of the rest.
-
-    A limit of 1.5 cores is two servers at three quarters of the speed: the right capacity, and nearly the right wait.
-    """
+def _cpu_limit(state: ClusterState, service: Service) -> float | None:
+    """Cores that a pod of *service* may use at most, the least of them; None without a limit."""
     limits = [state.templates[row].limits.get("cpu", 0) for row in state.pod_template[selected(state, service)]]
-    cores = min((limit for limit in limits if limit), default=0) / 1000
-    if cores == 0 or cores >= station.servers:
-        return station
-    servers = math.ceil(cores)
-    slower = servers / cores
-    return dataclasses.replace(
-        station,
-        servers=servers,
-        service_time_s=station.service_time_s * slower,
-        samples_s=tuple(sample * slower for sample in station.samples_s),
-    )
+    return min((limit for limit in limits if limit), default=0) / 1000 or None
 
 
 def _route(path: Path, index: Mapping[str, int]) -> Route:

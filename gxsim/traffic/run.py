@@ -22,9 +22,12 @@ REQUESTS_AT_ONCE = 800_000  # fewer, and each call does too little; more, and th
 
 ASSUMPTIONS = (
     "A request is served at each step before it calls the next one; a thread that waits for the answer is not held.",
-    "Connections are kept open: a visit costs one way there and one way back, and picks its endpoint anew.",
-    "What users do about a failed request is not modelled; callers retry connections only, as the path says.",
+    "Connections are kept open, so that a visit costs one way there and one way back; each picks its endpoint anew "
+    "unless the model says how many connections callers keep.",
+    "What users do about a failed request is not modelled; callers try connections again as the path says.",
     "Work that a pod had when it stopped is lost, and so is what others had asked of it meanwhile.",
+    "A dead or hanging pod on a node that lives refuses connections at once; on a dead node they time out.",
+    "Service times do not grow with the load of the node; pods whose work is computing share their CPU limit.",
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from gxsim.controllers.deletion import delete_pod
+from gxsim.controllers.deletion import delete_claim, delete_pod
 from gxsim.engine import Simulation
 from gxsim.model.control_plane import PodTiming
 from gxsim.model.fault import Fault
@@ -30,10 +30,13 @@ class Stage(Protocol):
 
     recording: Recording
     sim: Simulation
-    reboots: dict[str, bool]  # node that returns: whether its containers will have stopped
+    silent: dict[str, Fault]  # nodes that are away, and the fault that began there
 
     @property
     def now(self) -> float: ...
+
+    @property
+    def recorded_s(self) -> float: ...
 
     def node(self, name: str) -> int: ...
 
@@ -80,14 +83,10 @@ def pod_timings(recording: Recording) -> list[PodTiming]:
     return [timing for given in written if (timing := timing_of(given)) is not None]
 
 
-def reboots(recording: Recording) -> dict[str, bool]:
-    """Nodes that return, and whether their containers had stopped."""
-    return {
-        node: words["how"] == "reboot"
-        for _, act, words in actions(recording)
-        if act is _return
-        for node in _names(words)
-    }
+def will_reboot(recording: Recording, node: str, now_s: float) -> bool:
+    """Whether the containers of a node that is lost at *now_s* will have stopped when it returns."""
+    returns = (words for time_s, act, words in actions(recording) if act is _return and time_s > now_s)
+    return next((words["how"] == "reboot" for words in returns if node in _names(words)), False)
 
 
 # ---- what each sentence does ----------------------------------------------------------------------------------------
@@ -95,12 +94,14 @@ def reboots(recording: Recording) -> dict[str, bool]:
 
 def _stop(stage: Stage, words: Words) -> None:
     for name in _names(words):
-        stage.sim.begin(REBOOT if stage.reboots.get(name) else SILENCE, stage.node(name))
+        stage.silent[name] = REBOOT if will_reboot(stage.recording, name, stage.recorded_s) else SILENCE
+        stage.sim.begin(stage.silent[name], stage.node(name))
 
 
 def _return(stage: Stage, words: Words) -> None:
     for name in _names(words):
-        stage.sim.end(REBOOT if stage.reboots[name] else SILENCE, stage.node(name))
+        if name in stage.silent:
+            stage.sim.end(stage.silent.pop(name), stage.node(name))
 
 
 def _delete_node(stage: Stage, words: Words) -> None:
@@ -211,7 +212,7 @@ def _delete_claim(stage: Stage, words: Words) -> None:
     state, pod = stage.sim.state, stage.pod(words["pod"])
     template = state.templates[state.pod_template[pod]]
     for name in template.claims:
-        state.delete_claim(f"{template.namespace}/{name}")
+        delete_claim(state, f"{template.namespace}/{name}")
     delete_pod(state, pod, stage.now)
 
 

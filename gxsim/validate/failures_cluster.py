@@ -26,24 +26,24 @@ class Recording:
 
     def __init__(self, document: Object):
         self.document = document
-        settings = document["effectiveDefaults"]
-        written = str(settings["tolerationSeconds(not-ready/unreachable)"]).split()[0]
+        settings, kubelet = document["effectiveDefaults"], document["kubelet"]
+        written = _first(settings["tolerationSeconds(not-ready/unreachable)"])
         self.context = AdmissionContext(not_ready_toleration_s=int(written), unreachable_toleration_s=int(written))
         self.control_plane = ControlPlane(
             leader_election=str(settings["leader-elect"]).startswith("true"),
             node_monitor_period_s=_duration_s(settings["node-monitor-period"]),
             node_monitor_grace_period_s=_duration_s(settings["node-monitor-grace-period"]),
-            node_eviction_rate=float(settings["node-eviction-rate"]),
-            secondary_node_eviction_rate=float(settings["secondary-node-eviction-rate"]),
-            large_cluster_size_threshold=int(settings["large-cluster-size-threshold"]),
-            unhealthy_zone_threshold=float(settings["unhealthy-zone-threshold"]),
-            provision_s=float(document["kubelet"]["provisionerDelaySeconds"]),
+            node_eviction_rate=float(_first(settings["node-eviction-rate"])),
+            secondary_node_eviction_rate=float(_first(settings["secondary-node-eviction-rate"])),
+            large_cluster_size_threshold=int(_first(settings["large-cluster-size-threshold"])),
+            unhealthy_zone_threshold=float(_first(settings["unhealthy-zone-threshold"])),
+            provision_s=float(kubelet.get("provisionerDelaySeconds", ControlPlane().provision_s)),
             apiserver_start_s=_start_s(document["events"]),
         )
         self.kubelet = Kubelet(
             # jitter included: no renewal fell between the last one recorded and the fault
-            lease_renew_s=document["kubelet"]["leaseRenewSeconds"] * (1 + document["kubelet"]["leaseRenewJitter"]),
-            resync_s=float(document["kubelet"]["returnResyncSeconds"]),
+            lease_renew_s=kubelet.get("leaseRenewSeconds", 10.0) * (1 + kubelet.get("leaseRenewJitter", 0.04)),
+            resync_s=float(kubelet.get("returnResyncSeconds", 1.0)),
         )
         self.events: list[Object] = document["events"]
         self.horizon_s = float(document["recordedSeconds"])
@@ -71,7 +71,7 @@ class Recording:
         for deployment, pods in self.initial("ReplicaSet").items():
             nodes = tuple(pod["node"] for pod in pods)
             placed.append(PlacedPods(namespace=NAMESPACE, deployment=deployment, nodes=nodes))
-        for pods in self.initial("StatefulSet").values():
+        for pods in (*self.initial("StatefulSet").values(), *self.initial("").values()):
             placed += [PlacedPods(namespace=NAMESPACE, pod=pod["name"], node=pod["node"]) for pod in pods]
         return Placement(pods=tuple(placed))
 
@@ -79,9 +79,9 @@ class Recording:
         """The pods at the start by workload, for owners of *kind*."""
         found: dict[str, list[Object]] = {}
         for pod in self.document["initialState"]["pods"]:
-            owner_kind = pod["owner"].partition("/")[0]
+            owner_kind = (pod["owner"] or "").partition("/")[0]
             if owner_kind == kind:
-                found.setdefault(workload_name(pod["owner"]), []).append(pod)
+                found.setdefault(workload_name(pod["owner"]) or pod["name"], []).append(pod)
         return found
 
     def renewed_s(self, node: str) -> float:
@@ -100,9 +100,9 @@ class Recording:
         return list(reversed(there.values()))
 
 
-def workload_name(owner: str) -> str:
-    """``ReplicaSet/web-786d886957`` is Deployment ``web``; any other owner is itself."""
-    kind, _, name = owner.partition("/")
+def workload_name(owner: str | None) -> str:
+    """``ReplicaSet/web-786d886957`` is Deployment ``web``; any other owner is itself, and without one it is empty."""
+    kind, _, name = (owner or "").partition("/")
     return name.rpartition("-")[0] if kind == "ReplicaSet" else name
 
 
@@ -148,4 +148,9 @@ def _start_s(events: Sequence[Object]) -> float:
 
 def _duration_s(setting: str) -> float:
     """``50s (default)`` in seconds."""
-    return duration_s(setting.split()[0])
+    return duration_s(_first(setting))
+
+
+def _first(setting: object) -> str:
+    """``300 (default)`` without its remark."""
+    return str(setting).split()[0]

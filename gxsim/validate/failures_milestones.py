@@ -77,7 +77,9 @@ def recorded_pods(document: Object) -> list[PodRun]:
 
 
 def _recorded_pod(pod: Object) -> PodRun:
-    run = PodRun(pod["name"], workload_name(pod["owner"]), pod.get("node") or "", bool(pod.get("initial")))
+    run = PodRun(
+        pod["name"], workload_name(pod["owner"]) or pod["name"], pod.get("node") or "", bool(pod.get("initial"))
+    )
     for key, name in SINGLE.items():
         if key in pod:
             run.milestones[name].append(pod[key] / 1000)

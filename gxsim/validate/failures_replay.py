@@ -9,11 +9,12 @@ import numpy as np
 
 from gxsim.engine import Simulation, start
 from gxsim.engine.phases import Phases
+from gxsim.model.fault import Fault
 from gxsim.rng import Streams
 from gxsim.scheduler import Decision, Framework
 from gxsim.state import NO_OWNER, PENDING, ClusterState
 from gxsim.timeline import Timeline
-from gxsim.validate.failures_actions import Act, Words, actions, pod_timings, reboots
+from gxsim.validate.failures_actions import Act, Words, actions, pod_timings
 from gxsim.validate.failures_cluster import Recording, workload_name
 
 Object = dict[str, Any]
@@ -53,7 +54,7 @@ class Stage:
         framework = AsRecorded(state, recording)
         start(state, framework, recording.placement())
         self.rows = _initial_rows(state, recording)
-        self.reboots = reboots(recording)
+        self.silent: dict[str, Fault] = {}
         framework.begin(self.rows)
         self.sim = Simulation(
             state,
@@ -79,6 +80,11 @@ class Stage:
     def now(self) -> float:
         return float(self.sim.env.now)
 
+    @property
+    def recorded_s(self) -> float:
+        """Now in the recording's time."""
+        return self.now - START_S
+
     def node(self, name: str) -> int:
         return self.sim.state.node_index[name]
 
@@ -93,7 +99,7 @@ class Stage:
             return self.rows[name]
         summary = self.recording.document["summary"]["pods"]
         recorded = next(p for p in summary if p["name"] == name)
-        workload, created_s = workload_name(recorded["owner"]), START_S + recorded.get("created_ms", 0.0) / 1000
+        workload, created_s = workload_name(recorded["owner"]) or name, START_S + recorded.get("created_ms", 0.0) / 1000
         there = np.flatnonzero(state.pod_exists & ~state.pod_terminating).tolist()
         rows = [p for p in there if owner_name(state, p) == workload]
         node = state.node_index.get(recorded.get("node") or "", PENDING)
@@ -117,7 +123,7 @@ class AsRecorded(Framework):
             if pod.get("initial"):
                 self._recorded[rows[pod["name"]]] = pod
             elif pod.get("node"):
-                self._wanted[workload_name(pod["owner"])].append(pod)
+                self._wanted[workload_name(pod["owner"]) or pod["name"]].append(pod)
 
     def victim_order(self, pod: int) -> float:
         """When the recorded pod was deleted: of equal victims that one goes first."""
@@ -152,7 +158,7 @@ def _initial_rows(state: ClusterState, recording: Recording) -> dict[str, int]:
         node = state.nodes[state.pod_node[pod]].name if state.pod_node[pod] != PENDING else ""
         left[owner_name(state, pod), node].append(pod)
     rows: dict[str, int] = {}
-    for kind in ("StatefulSet", "ReplicaSet", "DaemonSet"):
+    for kind in ("StatefulSet", "ReplicaSet", "DaemonSet", ""):
         for workload, pods in recording.initial(kind).items():
             rows |= {pod["name"]: left[workload, pod["node"]].pop(0) for pod in pods}
     return rows

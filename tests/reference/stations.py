@@ -143,7 +143,7 @@ def bounded(gaps: np.ndarray, services: np.ndarray, servers: int, places: int) -
     return departures
 
 
-def processor_sharing(gaps: np.ndarray, services: np.ndarray, servers: int) -> np.ndarray:
+def processor_sharing(gaps: np.ndarray, services: np.ndarray, servers: float) -> np.ndarray:
     """Departures where everyone present is served at once; whoever comes or leaves makes all others look again."""
     env = simpy.Environment()
     left: dict[int, float] = {}
