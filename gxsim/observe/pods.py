@@ -145,10 +145,9 @@ def _answers(timeline: Timeline, row: int, after_s: float) -> float | None:
 
 
 def _last_message(timeline: Timeline, key: str) -> str:
-    messages = [
-        e.message for e in timeline.events if e.kind == "Pod" and e.name == key and e.reason == "FailedScheduling"
-    ]
-    return messages[-1] if messages else ""
+    said = [e for e in timeline.events if e.kind == "Pod" and e.name == key and e.reason == "FailedScheduling"]
+    latest = max(said, key=lambda e: e.time_s if e.last_s is None else e.last_s, default=None)
+    return latest.message if latest is not None else ""
 
 
 def _node_name(state: ClusterState, node: int) -> str:

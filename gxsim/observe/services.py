@@ -10,6 +10,7 @@ from gxsim.model.cluster import Service
 from gxsim.observe.table import Table
 from gxsim.state import ENDPOINT_READY, NO_ENDPOINT, ClusterState
 from gxsim.timeline import Timeline
+from gxsim.traffic.endpoints import selected
 
 STATES = ("whole", "degraded", "none")
 
@@ -43,18 +44,10 @@ def service_series(state: ClusterState, timeline: Timeline) -> list[ServiceSerie
     answering_steps = steps(times, rows, believed & serving)
     series = []
     for service in state.cluster.services:
-        member = members(state, service)
+        member = selected(state, service)
         if member.any():
             series.append(_series(service, member, believed_steps, answering_steps))
     return series
-
-
-def members(state: ClusterState, service: Service) -> NDArray[np.bool_]:
-    """(pods,) True for pods that the Service's selector matches."""
-    if service.selector is None:
-        return np.zeros(len(state.pod_names), bool)
-    matches = [t.namespace == service.namespace and service.selector.matches(t.labels) for t in state.templates]
-    return np.array(matches, bool)[state.pod_template]
 
 
 def _series(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gxsim.report import consensus
+from gxsim.report import consensus, paths
 from gxsim.report.grid import Cell, Column, Grid, row
 from gxsim.report.sections import OUTCOME_TONES
 from gxsim.report.words import counted, duration, percent, time_of_day
@@ -73,6 +73,7 @@ def _catalogue(result: Result) -> Grid:
 DETAILS: tuple[Callable[[Result], Grid], ...] = (
     _pod_details,
     consensus.node_subsets,
+    *paths.DETAILS,
     _placement,
     _documented,
     _catalogue,

@@ -1,12 +1,13 @@
 """Traffic as tables for people: what users feel, where the time goes, who works how much, how much more fits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gxsim.observe.table import Table
 from gxsim.observe.traffic import ALL
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import listed, percent
+from gxsim.study.result import Result
 from gxsim.traffic.run import ASSUMPTIONS
 from gxsim.traffic.tally import CAUSES
 from gxsim.units import human_duration
@@ -37,6 +38,16 @@ def path_grids(tables: Mapping[str, Table]) -> list[Grid]:
     ]
 
 
+def _of(build: Callable[[Table], Grid], name: str) -> Callable[[Result], Grid]:
+    """A section of a run's report from one table; empty where the traffic was not played."""
+
+    def section(result: Result) -> Grid:
+        table = result.tables.get(name)
+        return build(table) if table else Grid(name=name, title="", columns=(), rows=())
+
+    return section
+
+
 def assumptions_grid() -> Grid:
     """What is approximate about all of it."""
     rows = tuple(row(sentence) for sentence in ASSUMPTIONS)
@@ -49,8 +60,8 @@ def _users(table: Table) -> Grid:
         row(one["population"], one["phase"], f"{one['rate']:.1f}/s", _answered(one), _failures(one), *_latencies(one))
         for one in lines
     )
-    columns: tuple[Column, ...] = (Column("Users"), Column("Phase"), Column("Rate", True, 80), Column("Answered", True))
-    columns += (Column("Failures"), Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
+    columns: tuple[Column, ...] = (Column("Users"), Column("Phase"), Column("Rate", True, 92), Column("Answered", True))
+    columns += (Column("Failures", False, 100), Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
     note = "All paths together. undetected: endpoints are dead and still listed; outage: known, not yet made good."
     return Grid(name="paths", title="What users feel", note=note, columns=columns, rows=rows)
 
@@ -60,9 +71,14 @@ def _paths(table: Table) -> Grid:
     rows = tuple(
         row(one["path"], one["phase"], _answered(one), _failures(one), *_latencies(one)) for one in lines if one["sent"]
     )
-    columns: tuple[Column, ...] = (Column("Path"), Column("Phase"), Column("Answered", True), Column("Failures"))
+    columns: tuple[Column, ...] = (
+        Column("Path"),
+        Column("Phase"),
+        Column("Answered", True),
+        Column("Failures", False, 100),
+    )
     columns += (Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
-    return Grid(name="paths", title="Paths", note="All users together.", columns=columns, rows=rows)
+    return Grid(name="paths-detail", title="Paths", note="All users together.", columns=columns, rows=rows)
 
 
 def _whole(table: Table) -> set[str]:
@@ -144,11 +160,11 @@ def _stations(table: Table) -> Grid:
     columns: tuple[Column, ...] = (
         Column("Step"),
         Column("Phase"),
-        Column("Pods x servers", True),
-        Column("Visits", True, 80),
+        Column("Pods x servers", True, 92),
+        Column("Visits", True, 92),
     )
     columns += (Column("Utilisation", True), Column("Busiest pod", True), Column("Mean wait", True))
-    columns += (Column("Theory", True),)
+    columns += (Column("Theory", True, 100),)
     return Grid(name="stations", title="Stations", columns=columns, rows=rows)
 
 
@@ -230,3 +246,7 @@ def sweep_grid(table: Table) -> Grid:
 
 def _maybe(seconds: float | None) -> Cell:
     return Cell(FEW, "quiet") if seconds is None else Cell(_ms(seconds))
+
+
+SECTIONS = (_of(_users, "paths"),)
+DETAILS = (_of(_paths, "paths"), _of(_waterfall, "waterfall"), _of(_stations, "stations"))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gxsim.report import consensus
+from gxsim.report import consensus, paths
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
@@ -333,6 +333,7 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     consensus.leaders,
     consensus.write_gaps,
     consensus.ledgers,
+    *paths.SECTIONS,
     _pods,
     _volumes,
     _load,

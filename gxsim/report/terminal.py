@@ -17,6 +17,7 @@ from gxsim.study.result import Result
 
 STYLES: dict[Tone, str] = {"": "", "good": "green", "warn": "yellow", "bad": "bold red", "quiet": "dim"}
 MOST_ROWS = 30
+LEAST_TEXT = 12  # characters a text column keeps before its cells are folded
 LEAST_WIDTH = 64  # below it a row becomes a record
 
 
@@ -48,11 +49,13 @@ class FittedGrid:
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="bold")
-    for column in columns:
+    for position, column in enumerate(columns):
+        longest = max((len(cells[position].text) for cells in rows), default=0)
         table.add_column(
             Text(column.title.replace(" ", "\n", 1) if column.numeric else column.title),
             justify="right" if column.numeric else "left",
             no_wrap=column.numeric,
+            min_width=min(LEAST_TEXT, longest),
             overflow="fold",
         )
     for cells in rows:

@@ -49,7 +49,7 @@ POD_COLUMNS: dict[str, tuple[type, object]] = {
 
 def with_room(columns: Mapping[str, NDArray], rows: int, capacity: int) -> dict[str, NDArray]:
     """Every column with room for *capacity* pods; the first *rows* are those of *columns*."""
-    result = {name: np.full(capacity, blank, dtype) for name, (dtype, blank) in POD_COLUMNS.items()}
+    result: dict[str, NDArray] = {name: np.full(capacity, blank, dtype) for name, (dtype, blank) in POD_COLUMNS.items()}
     for name, column in columns.items():
         result[name][:rows] = column[:rows]
     return result
@@ -74,7 +74,7 @@ class Event(NamedTuple):
     name: str
     reason: str
     message: str
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # the API's word; tuple.count is not missed
     last_s: float | None = None
 
     @property

@@ -1,8 +1,9 @@
 """What the Timeline means for consensus groups and ledgers: who led, what could be written, what piled up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.consensus.history import LeaderHistory
 from gxsim.load.scenario import Case
@@ -19,15 +20,18 @@ from gxsim.observe.ledger import (
 )
 from gxsim.observe.services import ServiceSeries
 from gxsim.observe.table import Table
+from gxsim.observe.traffic import tables_of
 from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays
 from gxsim.traffic.ledger import poisson
+from gxsim.traffic.run import run_traffic
 
 LEDGER_BIN_S = 60.0
 LEDGER_ASSUMPTIONS = (
-    "Commands come as a Poisson stream at the populations' rates times the share of the paths that write.",
+    "Where the traffic is not played, commands come as a Poisson stream at the populations' rates times the share of "
+    "the paths that write.",
     "Only the peer whose events are followed is played through the commit; the others are taken to commit with it.",
 )
 
@@ -56,8 +60,12 @@ def ledger_tables(
     histories: Sequence[LeaderHistory],
     services: Sequence[ServiceSeries],
     streams: Streams,
+    writes_s: Mapping[str, NDArray] | None = None,
 ) -> tuple[tuple[LedgerSeries, ...], list[Table]]:
-    """Every channel of the model through the run, with its tables; one whose orderers are not there is left out."""
+    """Every channel of the model through the run, with its tables; one whose orderers are not there is left out.
+
+    *writes_s* are the times at which requests left a write in each outbox, where the traffic was played too.
+    """
     by_group = {history.members.group.name: history for history in histories}
     series, capacities = [], []
     for ledger in case.model.ledgers:
@@ -65,13 +73,28 @@ def ledger_tables(
             continue
         windows = {w: workload_windows(state, timeline, w) for w in (ledger.submitter, ledger.projector)}
         channel = channel_of(ledger, by_group[ledger.orderers], services, windows)
-        created_s = poisson(write_rate(case.model), timeline.horizon_s, streams.take(f"ledger/{ledger.name}/commands"))
+        commands = streams.take(f"ledger/{ledger.name}/commands")
+        if writes_s is None:
+            created_s: Iterable[NDArray] = poisson(write_rate(case.model), timeline.horizon_s, commands)
+        else:
+            created_s = [writes_s.get(ledger.outbox, np.empty(0))]
         rng = streams.take(f"ledger/{ledger.name}")
         series.append(ledger_series(channel, created_s, timeline.horizon_s, bin_s=LEDGER_BIN_S, rng=rng))
         capacities.append(_named(ledger, stage_capacities(channel)))
     if not series:
         return (), []
     return tuple(series), [ledger_table(series), ledger_history(series), _stacked(capacities)]
+
+
+def traffic_tables(
+    case: Case, state: ClusterState, timeline: Timeline, streams: Streams
+) -> tuple[Mapping[str, NDArray], list[Table]]:
+    """Every request of the model's users followed to its end: when each outbox was written to, and the tables.
+
+    Raises ScenarioError for a model without users or paths.
+    """
+    traffic = run_traffic(case.model, state, timeline, streams, clock_s=case.scenario.clock_s, keep_writes=True)
+    return traffic.writes_s, tables_of(traffic, state)
 
 
 def write_rate(model: Model) -> float:

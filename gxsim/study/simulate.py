@@ -26,9 +26,10 @@ from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
-from gxsim.study.data_plane import LEDGER_ASSUMPTIONS, consensus_tables, ledger_tables
+from gxsim.study.data_plane import LEDGER_ASSUMPTIONS, consensus_tables, ledger_tables, traffic_tables
 from gxsim.study.result import Result
 from gxsim.timeline import Timeline
+from gxsim.traffic.run import ASSUMPTIONS as TRAFFIC_ASSUMPTIONS
 
 ASSUMPTIONS = (
     "A consensus group has quorum while a majority of its members run and can be reached; the election that follows "
@@ -67,8 +68,15 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
     histories, led = consensus_tables(case, state, timeline, streams)
     ledgers: tuple[LedgerSeries, ...] = ()
     written: list[Table] = []
+    assumptions, writes_s = list(ASSUMPTIONS), None
+    if "traffic" in case.scenario.data_plane:
+        writes_s, felt = traffic_tables(case, state, timeline, streams)
+        written += felt
+        assumptions += TRAFFIC_ASSUMPTIONS
     if "ledger" in case.scenario.data_plane:
-        ledgers, written = ledger_tables(case, state, timeline, histories, services, streams)
+        ledgers, passed = ledger_tables(case, state, timeline, histories, services, streams, writes_s)
+        written += passed
+        assumptions += LEDGER_ASSUMPTIONS
     found = (*_tables(case, state, timeline, services, quorum), *at_start, *led, *written)
     tables = {table.name: table for table in found}
     return Result(
@@ -81,7 +89,7 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
         quorum=tuple(quorum),
         ledgers=ledgers,
         verdicts=judge(case.scenario.expect, tables),
-        assumptions=(*ASSUMPTIONS, *(LEDGER_ASSUMPTIONS if ledgers else ())),
+        assumptions=tuple(assumptions),
         provenance={"gxsim": gxsim.__version__, "seed": seed, "digests": case.digests},
     )
 

@@ -19,8 +19,11 @@ from gxsim.validate import (
     fabric,
     failures,
     limit_range,
+    load_balancing,
+    pools,
     quota,
     raft_partitions,
+    rate_limit,
     scheduler,
 )
 from gxsim.validate.record import Check, Family
@@ -38,6 +41,9 @@ FAMILIES: tuple[Family, ...] = (
     etcd_outages.FAMILY,
     fabric.FAMILY,
     databases.FAMILY,
+    rate_limit.FAMILY,
+    load_balancing.FAMILY,
+    pools.FAMILY,
 )
 _SUFFIXES = (".json", ".json.gz", ".csv", ".csv.gz")
 _SHOWN = 20  # disagreements kept per family; the first are the ones to look at
