@@ -22,7 +22,7 @@ class Scenario:
     placement: str = spec("", doc="A Placement file to start from; absent: the scheduler places every pod")
     scheduler: str = spec("", doc="A KubeSchedulerConfiguration file; absent: kube-scheduler's default profile")
     ties: str = spec("random", doc="How the scheduler chooses among equally good nodes", choices=("random", "name"))
-    data_plane: tuple[str, ...] = spec((), doc="What is played through the run beside pods", choices=("traffic", "ledger"))
+    data_plane: tuple[str, ...] = spec((), doc="What is played as well as pods", choices=("traffic", "ledger"))
     horizon_s: float = spec(86400.0, doc="How long the clock runs", gt=0)
     clock: str = spec("00:00", doc="Time of day at the start; only for people")
     seed: int = spec(1, doc="Seed of every random stream", ge=0)
