@@ -62,29 +62,33 @@ def draw_services(axes: Axes, result: Result, span: Span, shown: Sequence[str]) 
     intervals: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in result.tables["service_intervals"].rows():
         intervals[row["service"]].append(row)
+    bars = _Bars(span)
     for position, name in enumerate(shown):
         base = len(shown) - 1 - position
-        _bar(axes, span, base, span.from_s, span.to_s, "whole")
+        bars.add(base, span.from_s, span.to_s, "whole")
         for row in intervals[name]:
             hatch = HATCH if row["knowledge"] == "not yet detected" else ""
-            _bar(axes, span, base, row["from_s"], row["to_s"], SERVICE_STATES[row["state"]], hatch)
+            bars.add(base, row["from_s"], row["to_s"], SERVICE_STATES[row["state"]], hatch)
         _label(axes, span, base + LABEL, name)
+    bars.draw(axes)
     _frame(axes, result, span, len(shown))
 
 
 def draw_places(axes: Axes, result: Result, span: Span, shown: Sequence[Place]) -> None:
     """A band per lost pod: it answers, is dead without anybody knowing, is known to be gone, has a successor."""
+    bars = _Bars(span)
     for position, place in enumerate(shown):
         base = len(shown) - 1 - position
-        _bar(axes, span, base, 0.0, result.timeline.horizon_s, "answering")
+        bars.add(base, 0.0, result.timeline.horizon_s, "answering")
         for fate in place.fates:
             lost_s, back_s = fate["lost_s"], fate["serving_s"]
             end_s = result.timeline.horizon_s if back_s is None else back_s
             known_s = end_s if fate["noticed_s"] is None else min(fate["noticed_s"], end_s)
-            _bar(axes, span, base, end_s, result.timeline.horizon_s, "arrived" if place.moved else "answering")
-            _bar(axes, span, base, lost_s, known_s, "bad", HATCH)
-            _bar(axes, span, base, known_s, end_s, "down")
+            bars.add(base, end_s, result.timeline.horizon_s, "arrived" if place.moved else "answering")
+            bars.add(base, lost_s, known_s, "bad", HATCH)
+            bars.add(base, known_s, end_s, "down")
         _label(axes, span, base + LABEL, place.name)
+    bars.draw(axes)
     _frame(axes, result, span, len(shown))
 
 
@@ -158,10 +162,25 @@ def _clipped(times_s: np.ndarray, values: np.ndarray, span: Span) -> tuple[np.nd
     return times, np.concatenate([values[[first]], values[inside], values[[last]]])
 
 
-def _bar(axes: Axes, span: Span, base: float, from_s: float, to_s: float, colour: str, hatch: str = "") -> None:
-    start, end = max(from_s, span.from_s), min(to_s, span.to_s)
-    if end > start:
-        axes.broken_barh([(start, end - start)], (base, BAND), hatch=hatch, **_filled(colour))
+class _Bars:
+    """Bars to draw, by colour and hatch: one collection each, as one per bar takes a third of a page's time."""
+
+    def __init__(self, span: Span):
+        self.span = span
+        self.corners: dict[tuple[str, str], list[list[tuple[float, float]]]] = defaultdict(list)
+
+    def add(self, base: float, from_s: float, to_s: float, colour: str, hatch: str = "") -> None:
+        """A bar on the lane above *base*, cut to the span; later colours lie over earlier ones."""
+        start, end = max(from_s, self.span.from_s), min(to_s, self.span.to_s)
+        if end > start:
+            above = base + BAND
+            self.corners[colour, hatch].append([(start, base), (start, above), (end, above), (end, base)])
+
+    def draw(self, axes: Axes) -> None:
+        from matplotlib.collections import PolyCollection
+
+        for (colour, hatch), corners in self.corners.items():
+            axes.add_collection(PolyCollection(corners, hatch=hatch, **_filled(colour)), autolim=False)
 
 
 def _filled(colour: str) -> dict[str, Any]:
