@@ -9,7 +9,8 @@ import resource
 from pathlib import Path
 from typing import Any
 
-from gxsim.engine import Simulation, start
+from gxsim.engine.simulation import Simulation
+from gxsim.engine.start import start
 from gxsim.load.objects import cluster
 from gxsim.load.scenario import load
 from gxsim.model.cluster import Cluster
@@ -17,7 +18,7 @@ from gxsim.model.fault import Fault, FaultSelector
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "node-loss.yaml"
 HOUR_S, DAY_S = 3600.0, 86_400.0

@@ -9,7 +9,7 @@ from gxsim.rng import Streams
 from gxsim.storage.drivers import Source
 from gxsim.storage.forecast import forecast, walk
 from gxsim.storage.plan import Plan, Row
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 
 DAYS, PATHS, DRIVERS, SHOWN = 1096, 10_000, 12, np.arange(0, 1097, 30)
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gxsim.engine import Simulation, start
 from gxsim.engine.phases import Phases
+from gxsim.engine.simulation import Simulation
+from gxsim.engine.start import start
 from gxsim.load.objects import cluster
 from gxsim.model.control_plane import ControlPlane, PodTiming
 from gxsim.model.fault import Fault, FaultSelector

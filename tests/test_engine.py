@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gxsim.engine import Simulation, start
 from gxsim.engine.phases import Phases
+from gxsim.engine.simulation import Simulation
+from gxsim.engine.start import start
 from gxsim.errors import ScenarioError
 from gxsim.load.objects import cluster
 from gxsim.model.cluster import Cluster

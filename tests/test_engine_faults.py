@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gxsim.engine import Simulation, start
 from gxsim.engine.outage import exited_s, leads_s, reconnected_s, through_s
 from gxsim.engine.partition import sides
+from gxsim.engine.simulation import Simulation
+from gxsim.engine.start import start
 from gxsim.errors import ScenarioError
 from gxsim.load.objects import cluster
 from gxsim.load.traces import with_traces

@@ -20,7 +20,7 @@ from gxsim.model.cluster import Workload
 from gxsim.model.model import Model
 from gxsim.observe.nodes import pod_usage
 from gxsim.state import ClusterState
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 
 SERVERS = ("srv1089618", "srv1089624", "srv1092158")
 FILE = bundled() / "gx" / "model.yaml"

@@ -17,7 +17,7 @@ from gxsim.plan.carry import carried, place_case
 from gxsim.plan.drain import drain
 from gxsim.plan.survive import survive
 from gxsim.state import NO_OWNER, ClusterState
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 from tests.plan_clusters import LOCAL_PATH, apart, daemon_set, deployment, node, selecting, stateful_set, template
 
 

@@ -22,7 +22,7 @@ from gxsim.plan.place import Placed, place
 from gxsim.plan.quality import fragmentation_percent, quality, skews
 from gxsim.plan.whatif import WhatIf, whatif
 from gxsim.state import PENDING
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 from tests.plan_clusters import ZONE, deployment, node, running, selecting, template
 
 MANIFESTS = """

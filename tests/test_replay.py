@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gxsim.engine import Simulation
+from gxsim.engine.simulation import Simulation
 from gxsim.load.scenario import load
 from gxsim.model.fault import Fault, FaultSelector
 from gxsim.rng import Streams
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 from gxsim.timeline import QUANTITIES
 
 ROOT = Path(__file__).parent.parent

@@ -21,7 +21,7 @@ from gxsim.storage.forecast import Forecast, forecast, purchases
 from gxsim.storage.places import places
 from gxsim.storage.plan import plan
 from gxsim.storage.statements import judge
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 
 DAY_S, GB = 86_400.0, 1e9
 DATABASE, DISK = "backend-mainnet/postgres-data-postgres-0", "srv1089618"

@@ -12,7 +12,7 @@ from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.storage.drivers import Draws, Ends
 from gxsim.storage.protection import LOSSES, Exposure, exposures, in_force, second_losses
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 
 HOUR_S = 3600.0
 OWNER = {"namespace": "backend-mainnet", "workload": "postgres", "source": "test"}

@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from gxsim.engine import Simulation, start
+from gxsim.engine.simulation import Simulation
+from gxsim.engine.start import start
 from gxsim.load.objects import cluster
 from gxsim.model.cluster import Cluster
 from gxsim.model.control_plane import ControlPlane, Kubelet

@@ -36,7 +36,7 @@ def forecast(
     from gxsim.storage.drivers import Draws
     from gxsim.storage.protection import exposures, second_losses
     from gxsim.storage.statements import judge
-    from gxsim.study.simulate import started
+    from gxsim.study.start import started
 
     case = load(scenario)
     streams = Streams(case.scenario.seed if seed is None else seed)

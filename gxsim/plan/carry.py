@@ -11,7 +11,7 @@ from gxsim.model.placement import PlacedPods, Placement
 from gxsim.observe.nodes import owner_name
 from gxsim.plan.place import Placed, kind_of
 from gxsim.state import PENDING, ClusterState
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 
 Key = tuple[str, str, str]  # kind, namespace, name
 

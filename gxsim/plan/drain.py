@@ -13,7 +13,8 @@ from gxsim.observe.headroom import lose, may_move
 from gxsim.observe.table import Table
 from gxsim.state import NO_OWNER, ClusterState
 from gxsim.study.result import Result
-from gxsim.study.simulate import simulate, started
+from gxsim.study.simulate import simulate
+from gxsim.study.start import started
 
 TIMEOUT_S = 1800.0
 BEGIN_S = 1.0  # on the clock of the run, whose change-points at 0 are its start; the plan's own times count from here

@@ -18,7 +18,7 @@ from gxsim.plan.node_shape import EXAMPLE, nodes_of_shapes
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState
-from gxsim.study.simulate import started
+from gxsim.study.start import started
 
 PLACED = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
 

@@ -21,7 +21,8 @@ from gxsim.observe.workloads import workload_table
 from gxsim.plan.place import case_of
 from gxsim.rng import Streams
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, ClusterState
-from gxsim.study.simulate import simulation, started, tie_breaker
+from gxsim.study.simulate import simulation
+from gxsim.study.start import started, tie_breaker
 from gxsim.timeline import Timeline
 from gxsim.units import duration_s
 

@@ -7,11 +7,9 @@ import numpy as np
 
 import gxsim
 from gxsim.consensus.members import member_nodes
-from gxsim.controllers.disruption import live_budgets
-from gxsim.engine import Simulation, start
+from gxsim.engine.simulation import Simulation
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
-from gxsim.model.placement import Placement
 from gxsim.observe.expectations import judge
 from gxsim.observe.headroom import node_loss_headroom
 from gxsim.observe.ledger import LedgerSeries
@@ -28,6 +26,7 @@ from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
 from gxsim.study.data_plane import LEDGER_ASSUMPTIONS, consensus_tables, ledger_tables, traffic_tables
 from gxsim.study.result import Result
+from gxsim.study.start import started, tie_breaker
 from gxsim.timeline import Timeline
 from gxsim.traffic.run import ASSUMPTIONS as TRAFFIC_ASSUMPTIONS
 
@@ -92,25 +91,6 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
         assumptions=tuple(assumptions),
         provenance={"gxsim": gxsim.__version__, "seed": seed, "digests": case.digests},
     )
-
-
-def tie_breaker(case: Case, streams: Streams, name: str) -> np.random.Generator | None:
-    """The stream that breaks the scheduler's ties, or None where the scenario wants them broken by node name."""
-    return streams.take(name) if case.scenario.ties == "random" else None
-
-
-def started(
-    case: Case, placement: Placement | None, ties: np.random.Generator | None = None
-) -> tuple[ClusterState, Framework]:
-    """The cluster of *case* when the clock starts, and the scheduler that goes on with it.
-
-    Pods lie where *placement* says, and where the scheduler puts them if it is silent; *ties* breaks its ties as the
-    real one does, None by node name.
-    """
-    state = ClusterState(case.cluster)
-    framework = Framework(state, case.profile, rng=ties, budgets=lambda: live_budgets(state))
-    start(state, framework, placement)
-    return state, framework
 
 
 def simulation(case: Case, state: ClusterState, framework: Framework, streams: Streams) -> Simulation:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from gxsim.controllers.deletion import delete_claim, delete_pod
-from gxsim.engine import Simulation
+from gxsim.engine.simulation import Simulation
 from gxsim.model.control_plane import PodTiming
 from gxsim.model.fault import Fault
 from gxsim.model.node import Taint

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gxsim.engine import Simulation, start
 from gxsim.engine.phases import Phases
+from gxsim.engine.simulation import Simulation
+from gxsim.engine.start import start
 from gxsim.model.fault import Fault
 from gxsim.rng import Streams
 from gxsim.scheduler import Decision, Framework
