@@ -73,7 +73,7 @@ def show_grids(grids: Iterable[Grid], document: dict[str, Any], output: Format) 
 
         typer.echo("\n\n".join(markdown(grid) for grid in grids))
     else:
-        from gxsim.report.terminal import FittedGrid
+        from gxsim.report.fitted import FittedGrid
 
         for grid in grids:
             show(FittedGrid(grid, most_rows=len(grid.rows)))

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from gxsim.errors import ScenarioError
 from gxsim.load.fields import unknown_name
-from gxsim.load.scenario import Case
-from gxsim.observe.expectations import Verdict
-from gxsim.observe.ledger import LedgerSeries
-from gxsim.observe.quorum import QuorumSeries
-from gxsim.observe.services import ServiceSeries
-from gxsim.observe.table import Table
-from gxsim.state import ClusterState
-from gxsim.timeline import Timeline
 
 if TYPE_CHECKING:
     import pandas
+
+    from gxsim.load.scenario import Case
+    from gxsim.observe.expectations import Verdict
+    from gxsim.observe.ledger import LedgerSeries
+    from gxsim.observe.quorum import QuorumSeries
+    from gxsim.observe.services import ServiceSeries
+    from gxsim.observe.table import Table
+    from gxsim.state import ClusterState
+    from gxsim.timeline import Timeline
 
 SCHEMA_VERSION = 1
 
