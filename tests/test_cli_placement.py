@@ -1,5 +1,6 @@
 """Options of place and explain: scheduler configuration, variables, ties."""
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -82,3 +83,21 @@ def test_a_variable_without_a_value_is_refused(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert (ended.value.code, capsys.readouterr().err) == (2, "error: --set-var: expected NAME=VALUE, got 'NS'\n")
+
+
+def test_a_scenario_and_its_manifests_come_from_standard_input_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scenario = "{apiVersion: gxsim/v1alpha1, kind: Scenario, spec: {manifests: [MANIFESTS], expect: [pending == 0]}}"
+    (tmp_path / "all.yaml").write_text(NODES + PODS.replace("${NS}", "shop"))
+    (tmp_path / "from-stdin.yaml").write_text(scenario.replace("MANIFESTS", "'-'"))
+    for argument, text in (
+        ("-", scenario.replace("MANIFESTS", "all.yaml")),
+        ("from-stdin.yaml", (tmp_path / "all.yaml").read_text()),
+    ):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        monkeypatch.setattr(sys, "argv", ["gxsim", "run", argument, "-q", "--no-report"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert (ended.value.code, capsys.readouterr().out) == (0, "The expectation holds.\n")

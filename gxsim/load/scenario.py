@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gxsim.errors import ScenarioError
-from gxsim.load.documents import Document, read_one, steps
+from gxsim.load.documents import STDIN, Document, read_one, steps
 from gxsim.load.fields import read_fields, unknown_name
 from gxsim.load.manifests import load_cluster
 from gxsim.load.scheduler_configuration import read_scheduler_configuration
@@ -47,9 +47,10 @@ class Case:
 
 
 def load(path: str | Path) -> Case:
-    """The scenario at *path* (a file, or the name of a bundled scenario such as ``gx/node-loss``).
+    """The scenario at *path*: a file, ``-`` for standard input, or the name of a bundled one such as ``gx/node-loss``.
 
-    Raises ScenarioError with file, line and path of what is wrong.
+    What a scenario names is relative to its file, from standard input to the working folder. Raises ScenarioError with
+    file, line and path of what is wrong.
     """
     file = find_scenario(path)
     digests: dict[str, str] = {}
@@ -57,7 +58,8 @@ def load(path: str | Path) -> Case:
     scenario = _noun(document, "Scenario")
     folder = file.parent
     scenario = dataclasses.replace(scenario, faults=with_traces(scenario.faults, folder, digests))
-    cluster = load_cluster([folder / name for name in (*scenario.manifests, *scenario.overlays)], digests)
+    named = (*scenario.manifests, *scenario.overlays)
+    cluster = load_cluster([name if name == STDIN else folder / name for name in named], digests)
     model = _read(folder / scenario.model, "Model", digests) if scenario.model else Model()
     placement = _read(folder / scenario.placement, "Placement", digests) if scenario.placement else None
     profile = DEFAULT_PROFILE
@@ -93,7 +95,7 @@ def bundled() -> Path:
 def find_scenario(path: str | Path) -> Path:
     """The file that *path* means; raises ScenarioError with the nearest bundled name."""
     given = Path(path)
-    if given.is_file():
+    if given.is_file() or str(path) == STDIN:
         return given
     names = scenario_names()
     if str(path) in names:
