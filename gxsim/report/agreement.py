@@ -15,6 +15,9 @@ def agreement_grid(agreement: Agreement) -> Grid:
         rows.append(
             row(family.name, str(family.recordings), str(family.checks), share, f"{100 * family.bound:.1f}%", said)
         )
+        for letter, (agreed, checks) in family.groups.items():
+            part = Cell(f"{100 * agreed / checks:.2f}%", "quiet")
+            rows.append(row(Cell(f"  scenario {letter}", "quiet"), "", Cell(str(checks), "quiet"), part, "", ""))
     columns = (
         Column("Family"),
         Column("Recordings", True),

@@ -1,6 +1,7 @@
-"""What the Timeline means for consensus groups and ledgers: who led, what could be written, what piled up."""
+"""What the Timeline means for users, consensus groups and ledgers: what they felt, who led, what piled up."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays
 from gxsim.traffic.ledger import poisson
+from gxsim.traffic.run import ASSUMPTIONS as TRAFFIC_ASSUMPTIONS
 from gxsim.traffic.run import run_traffic
 
 LEDGER_BIN_S = 60.0
@@ -34,6 +36,32 @@ LEDGER_ASSUMPTIONS = (
     "the paths that write.",
     "Only the peer whose events are followed is played through the commit; the others are taken to commit with it.",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What was played over a Timeline: its tables, the ledgers' series, and what is approximate about it."""
+
+    tables: tuple[Table, ...]
+    ledgers: tuple[LedgerSeries, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
+def play(
+    case: Case, state: ClusterState, timeline: Timeline, services: Sequence[ServiceSeries], streams: Streams
+) -> Played:
+    """The consensus groups of *case*, and of traffic and ledger what its scenario asks for, over *timeline*."""
+    histories, tables = consensus_tables(case, state, timeline, streams)
+    ledgers: tuple[LedgerSeries, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    writes_s = None
+    if "traffic" in case.scenario.data_plane:
+        writes_s, felt = traffic_tables(case, state, timeline, streams)
+        tables, assumptions = [*tables, *felt], (*assumptions, *TRAFFIC_ASSUMPTIONS)
+    if "ledger" in case.scenario.data_plane:
+        ledgers, passed = ledger_tables(case, state, timeline, histories, services, streams, writes_s)
+        tables, assumptions = [*tables, *passed], (*assumptions, *LEDGER_ASSUMPTIONS)
+    return Played(tables=tuple(tables), ledgers=ledgers, assumptions=assumptions)
 
 
 def consensus_tables(

@@ -12,7 +12,6 @@ from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
 from gxsim.observe.expectations import judge
 from gxsim.observe.headroom import node_loss_headroom
-from gxsim.observe.ledger import LedgerSeries
 from gxsim.observe.nodes import documented_table, node_load, node_table
 from gxsim.observe.placement import placement_table
 from gxsim.observe.pods import pod_counts, pod_fates
@@ -24,11 +23,10 @@ from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
-from gxsim.study.data_plane import LEDGER_ASSUMPTIONS, consensus_tables, ledger_tables, traffic_tables
+from gxsim.study.data_plane import play
 from gxsim.study.result import Result
 from gxsim.study.start import started, tie_breaker
 from gxsim.timeline import Timeline
-from gxsim.traffic.run import ASSUMPTIONS as TRAFFIC_ASSUMPTIONS
 
 ASSUMPTIONS = (
     "A consensus group has quorum while a majority of its members run and can be reached; the election that follows "
@@ -64,19 +62,8 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
     timeline = simulation(case, state, framework, streams).run(case.scenario.horizon_s, progress)
     services = service_series(state, timeline)
     quorum = quorum_series(state, timeline, case.model.consensus_groups)
-    histories, led = consensus_tables(case, state, timeline, streams)
-    ledgers: tuple[LedgerSeries, ...] = ()
-    written: list[Table] = []
-    assumptions, writes_s = list(ASSUMPTIONS), None
-    if "traffic" in case.scenario.data_plane:
-        writes_s, felt = traffic_tables(case, state, timeline, streams)
-        written += felt
-        assumptions += TRAFFIC_ASSUMPTIONS
-    if "ledger" in case.scenario.data_plane:
-        ledgers, passed = ledger_tables(case, state, timeline, histories, services, streams, writes_s)
-        written += passed
-        assumptions += LEDGER_ASSUMPTIONS
-    found = (*_tables(case, state, timeline, services, quorum), *at_start, *led, *written)
+    played = play(case, state, timeline, services, streams)
+    found = (*_tables(case, state, timeline, services, quorum), *at_start, *played.tables)
     tables = {table.name: table for table in found}
     return Result(
         case=case,
@@ -86,9 +73,9 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
         tables=tables,
         services=tuple(services),
         quorum=tuple(quorum),
-        ledgers=ledgers,
+        ledgers=played.ledgers,
         verdicts=judge(case.scenario.expect, tables),
-        assumptions=tuple(assumptions),
+        assumptions=(*ASSUMPTIONS, *played.assumptions),
         provenance={"gxsim": gxsim.__version__, "seed": seed, "digests": case.digests},
     )
 

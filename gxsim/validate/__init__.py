@@ -3,8 +3,8 @@
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class FamilyAgreement:
     checks: int
     agreed: int
     worst: tuple[Disagreement, ...] = ()
+    groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # scenario: checks that agree, and checks
 
     @property
     def share(self) -> float:
@@ -98,6 +99,7 @@ class Agreement:
         return {
             "families": {
                 f.name: {"recordings": f.recordings, "checks": f.checks, "agreed": f.agreed, "bound": f.bound}
+                | ({"scenarios": {k: {"checks": n, "agreed": a} for k, (a, n) in f.groups.items()}} if f.groups else {})
                 for f in self.families
             },
             "unrecognised": list(self.unrecognised),
@@ -134,7 +136,19 @@ def _agreement(family: Family, replayed: Sequence[tuple[str, list[Check]]]) -> F
         checks=checks,
         agreed=checks - len(worst),
         worst=tuple(worst[:_SHOWN]),
+        groups=_groups([check for _, checks in replayed for check in checks]),
     )
+
+
+def _groups(checks: Sequence[Check]) -> dict[str, tuple[int, int]]:
+    """Agreed and all checks by the scenario letter that a check's name begins with (``a/...``)."""
+    groups: dict[str, tuple[int, int]] = {}
+    for check in checks:
+        letter, slash, _ = check.name.partition("/")
+        if slash and len(letter) == 1:
+            agreed, count = groups.get(letter, (0, 0))
+            groups[letter] = (agreed + check.agreed, count + 1)
+    return dict(sorted(groups.items()))
 
 
 def _replay(family: Family, document: Any) -> list[Check]:
