@@ -484,7 +484,7 @@ def test_no_traffic_breaks_littles_law_flow_balance_or_a_station(tmp_path: Path,
 def test_tables_tell_the_whole_and_its_parts(tmp_path: Path) -> None:
     case = small_world(tmp_path, loss=("one", "200s", "200s"))
     result = simulate(case)
-    tables = {table.name: table for table in traffic_tables(case, result.state, result.timeline, Streams(1))}
+    tables = {table.name: table for table in traffic_tables(case, result.state, result.timeline, Streams(1))[1]}
     paths = tables["paths"]
     for phase in ("before", "undetected", "outage", "after"):
         whole = users(paths, "all", phase)
@@ -567,10 +567,11 @@ def test_paths_that_lead_nowhere_are_refused(tmp_path: Path, model: dict[str, An
     assert str(raised.value) == problem
 
 
-def test_a_case_without_users_has_no_tables_of_traffic(tmp_path: Path) -> None:
+def test_traffic_without_users_is_refused(tmp_path: Path) -> None:
     case = small_world(tmp_path, populations=[])
     result = simulate(case)
-    assert traffic_tables(case, result.state, result.timeline, Streams(1)) == []
+    with pytest.raises(ScenarioError, match="nobody sends a request"):
+        traffic_tables(case, result.state, result.timeline, Streams(1))
 
 
 @given(st.lists(st.floats(1e-4, 1000.0), min_size=1, max_size=200), st.sampled_from([0.5, 0.9, 0.99]))

@@ -54,7 +54,7 @@ def test_pictures_show_each_population_and_fail_with_a_remedy(tmp_path: Path) ->
     case = small_world(tmp_path, loss=("one", "200s", "200s"))
     result = simulate(case)
     traffic = run_traffic(case.model, result.state, result.timeline, Streams(1))
-    tables = {t.name: t for t in traffic_tables(case, result.state, result.timeline, Streams(1))}
+    tables = {t.name: t for t in traffic_tables(case, result.state, result.timeline, Streams(1))[1]}
     drawn = figure(traffic, tables)
     labels = [text.get_text() for text in drawn.axes[0].get_legend().get_texts()]
     assert labels == ["easterners", "westerners"]
@@ -70,7 +70,7 @@ def test_the_documented_cluster_serves_the_regions_whose_node_lives() -> None:
     fault = dataclasses.replace(case.scenario.faults[0], at_s=600.0, duration_s=900.0)
     case = dataclasses.replace(case, scenario=dataclasses.replace(case.scenario, faults=(fault,), horizon_s=2400.0))
     result = simulate(case)
-    tables = {t.name: t for t in traffic_tables(case, result.state, result.timeline, Streams(1))}
+    tables = {t.name: t for t in traffic_tables(case, result.state, result.timeline, Streams(1))[1]}
     rows = {(r["path"], r["population"], r["phase"]): r for r in tables["paths"].rows()}
     for population in ("asia", "emea"):
         # One address in two hundred exceeds the rate limit by chance: no burst is allowed (10/s is a gap of 100 ms).

@@ -27,13 +27,15 @@ T_975 = 2.365  # Student's t for BATCHES - 1 degrees of freedom
 FEWEST_BEYOND = 100  # observations above a quantile; with fewer it is noise
 
 
-def traffic_tables(case: Case, state: ClusterState, timeline: Timeline, streams: Streams) -> list[Table]:
-    """All tables of the traffic of one run; none where the model has no users or no paths."""
-    if not case.model.populations or not any(path.share > 0 for path in case.model.paths):
-        return []
-    clock_s = case.scenario.clock_s
-    traffic = run_traffic(case.model, state, timeline, streams, clock_s=clock_s)
-    return tables_of(traffic, state)
+def traffic_tables(
+    case: Case, state: ClusterState, timeline: Timeline, streams: Streams
+) -> tuple[Mapping[str, NDArray], list[Table]]:
+    """Every request of the model's users followed to its end: when each outbox was written to, and all tables.
+
+    Raises ScenarioError for a model without users or paths.
+    """
+    traffic = run_traffic(case.model, state, timeline, streams, clock_s=case.scenario.clock_s, keep_writes=True)
+    return traffic.writes_s, tables_of(traffic, state)
 
 
 def tables_of(traffic: Traffic, state: ClusterState) -> list[Table]:

@@ -21,14 +21,13 @@ from gxsim.observe.ledger import (
 )
 from gxsim.observe.services import ServiceSeries
 from gxsim.observe.table import Table
-from gxsim.observe.traffic import tables_of
+from gxsim.observe.traffic import traffic_tables
 from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays
 from gxsim.traffic.ledger import poisson
 from gxsim.traffic.run import ASSUMPTIONS as TRAFFIC_ASSUMPTIONS
-from gxsim.traffic.run import run_traffic
 
 LEDGER_BIN_S = 60.0
 LEDGER_ASSUMPTIONS = (
@@ -112,17 +111,6 @@ def ledger_tables(
     if not series:
         return (), []
     return tuple(series), [ledger_table(series), ledger_history(series), _stacked(capacities)]
-
-
-def traffic_tables(
-    case: Case, state: ClusterState, timeline: Timeline, streams: Streams
-) -> tuple[Mapping[str, NDArray], list[Table]]:
-    """Every request of the model's users followed to its end: when each outbox was written to, and the tables.
-
-    Raises ScenarioError for a model without users or paths.
-    """
-    traffic = run_traffic(case.model, state, timeline, streams, clock_s=case.scenario.clock_s, keep_writes=True)
-    return traffic.writes_s, tables_of(traffic, state)
 
 
 def write_rate(model: Model) -> float:
