@@ -171,7 +171,7 @@ def test_a_pod_that_lacks_room_wakes_when_a_pod_leaves_and_not_when_a_volume_cha
     queue.reconcile(state, 0.0)
     second = state.create("second", template(cpu="2"))
     queue.reconcile(state, 1.0)
-    state.volume_revision += 1
+    state.storage.revision += 1
     queue.reconcile(state, 2.0)
     assert tries(state) == 1
     state.delete(first)

@@ -163,10 +163,10 @@ def test_a_pod_of_higher_priority_takes_the_place_of_another_after_a_loss() -> N
 def test_a_loss_that_is_thought_through_changes_nothing() -> None:
     asked = load("gx/node-loss")
     state, _ = started(asked, asked.placement)
-    before = (state.requested.copy(), state.pod_node.tolist(), state.unschedulable.tolist(), list(state.claims))
+    before = (state.requested.copy(), state.pod_node.tolist(), state.unschedulable.tolist(), list(state.storage.claims))
     loss = lose(state, (0, 1))
     loss.state.check()
     state.check()
     assert (state.requested == before[0]).all()
-    assert (state.pod_node.tolist(), state.unschedulable.tolist(), list(state.claims)) == before[1:]
+    assert (state.pod_node.tolist(), state.unschedulable.tolist(), list(state.storage.claims)) == before[1:]
     assert loss.here == len(loss.moved) + len(loss.pending) + loss.staying

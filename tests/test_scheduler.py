@@ -249,8 +249,8 @@ def test_binding_takes_the_smallest_volume_that_fits_there() -> None:
     state = state_of(node("a"), node("b"), **_storage(*volumes, provisioner="kubernetes.io/no-provisioner"))
     (decision,) = place(state, [state.create("db-0", pod(claims=("data",)))])
     assert state.nodes[decision.node].name == "b"
-    claim = state.claims["default/data"]
-    assert (claim.volume, claim.bound, state.volumes["fits"].phase) == ("fits", True, "Bound")
+    claim = state.storage.claims["default/data"]
+    assert (claim.volume, claim.bound, state.storage.volumes["fits"].phase) == ("fits", True, "Bound")
 
 
 def test_a_volume_made_by_local_path_ties_the_pod_to_its_node() -> None:

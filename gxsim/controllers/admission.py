@@ -89,7 +89,7 @@ class Admission:
         refusal = limit_range.refusal(dict(claim.manifest), self.limit_ranges.get(claim.namespace, ()))
         judgement = Judgement(refusal, self._claim_demands(claim))
         self._admit(state, claim.namespace, f'persistentvolumeclaims "{claim.name}"', judgement, now)
-        state.put_claim(claim)
+        state.storage.put_claim(claim)
 
     def _admit(self, state: ClusterState, namespace: str, subject: str, judgement: Judgement, now: float) -> None:
         problem = judgement.refusal
@@ -123,15 +123,15 @@ class Admission:
             self._count(state, pod)  # also a pod that is first seen here, in its termination
         for pod in [p for p, release_s in self._stuck_s.items() if release_s <= now + TOLERANCE_S]:
             self._discount(state, pod)
-        if state.volume_revision != self._volume_revision:
-            self._volume_revision = state.volume_revision
+        if state.storage.revision != self._volume_revision:
+            self._volume_revision = state.storage.revision
             self._follow_claims(state)
 
     def _follow_claims(self, state: ClusterState) -> None:
-        for key in [key for key in self._claims if key not in state.claims]:
+        for key in [key for key in self._claims if key not in state.storage.claims]:
             claim = self._claims.pop(key)
             self._change(claim.namespace, self._claim_demands(claim), subtract_usage)
-        for key, claim in state.claims.items():
+        for key, claim in state.storage.claims.items():
             if key not in self._claims:
                 self._claims[key] = claim
                 self._change(claim.namespace, self._claim_demands(claim), add_usage)

@@ -39,7 +39,7 @@ class Attachments:
 
     def volumes_of(self, state: ClusterState, template: PodTemplate) -> list[str]:
         """Names of the bound volumes of *template* that have to be attached."""
-        claims = (state.claims.get(f"{template.namespace}/{name}") for name in template.claims)
+        claims = (state.storage.claims.get(f"{template.namespace}/{name}") for name in template.claims)
         return [c.volume for c in claims if c is not None and c.bound and self._is_attachable(state, c.volume)]
 
     def mountable_s(self, state: ClusterState, template: PodTemplate, node: int) -> float:
@@ -50,7 +50,7 @@ class Attachments:
 
     def _is_attachable(self, state: ClusterState, name: str) -> bool:
         if name not in self._attachable:
-            volume = state.volumes.get(name)
+            volume = state.storage.volumes.get(name)
             self._attachable[name] = volume is not None and _provisioner(state, volume).endswith(ATTACHED)
         return self._attachable[name]
 

@@ -21,6 +21,6 @@ def delete_pod(state: ClusterState, pod: int, now: float, grace_s: float | None 
 
 def delete_claim(state: ClusterState, key: str) -> None:
     """Delete the claim *key*; its volume is Released: bound to an object that is gone, and to no other of its name."""
-    for volume in [v for v in state.volumes.values() if v.claim == key]:
-        state.put_volume(replace(volume, phase=RELEASED, claim_uid=RELEASED))
-    state.delete_claim(key)
+    for volume in [v for v in state.storage.volumes.values() if v.claim == key]:
+        state.storage.put_volume(replace(volume, phase=RELEASED, claim_uid=RELEASED))
+    state.storage.delete_claim(key)

@@ -163,5 +163,5 @@ def put_claims(state: ClusterState, held: Owner, ordinal: int, admission: Admiss
             selector=template.selector,
             manifest=template.manifest,
         )
-        if claim.key not in state.claims:
+        if claim.key not in state.storage.claims:
             admission.create_claim(state, claim)

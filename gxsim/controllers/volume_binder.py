@@ -22,27 +22,27 @@ class VolumeBinder:
         self._ready_s: dict[str, float] = {}  # claim: when its volume is made, if its node lives then
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
-        if state.volume_revision != self._revision:
-            self._revision = state.volume_revision
-            wanted = [c for c in state.claims.values() if c.selected_node and not c.bound]
+        if state.storage.revision != self._revision:
+            self._revision = state.storage.revision
+            wanted = [c for c in state.storage.claims.values() if c.selected_node and not c.bound]
             self._ready_s = {
                 c.key: self._ready_s.get(c.key, now + self.control_plane.provision_s) for c in wanted if c.selected_node
             }
-            self._orphans = [volume.name for volume in state.volumes.values() if _is_orphan(volume)]
+            self._orphans = [volume.name for volume in state.storage.volumes.values() if _is_orphan(volume)]
         changed = self._reclaim(state)
         ready = [key for key in self._ready_s if self._time_s(state, key) <= now + TOLERANCE_S]
         for key in ready:
             del self._ready_s[key]
-            claim = state.claims[key]
+            claim = state.storage.claims[key]
             provision(state, claim, state.node_index[claim.selected_node])
         return bool(ready) or changed
 
     def _reclaim(self, state: ClusterState) -> bool:
         """Delete released volumes; one that lies on a node needs that node's kubelet for it."""
-        gone = [name for name in self._orphans if self._reachable(state, state.volumes[name])]
+        gone = [name for name in self._orphans if self._reachable(state, state.storage.volumes[name])]
         for name in gone:
             self._orphans.remove(name)
-            state.delete_volume(name)
+            state.storage.delete_volume(name)
         return bool(gone)
 
     def _reachable(self, state: ClusterState, volume: Volume) -> bool:
@@ -56,7 +56,7 @@ class VolumeBinder:
 
     def _time_s(self, state: ClusterState, key: str) -> float:
         """When the helper pod on the chosen node can have made the volume; inf while that node is away."""
-        node = state.node_index.get(state.claims[key].selected_node, -1)
+        node = state.node_index.get(state.storage.claims[key].selected_node, -1)
         if node < 0 or not self.leases.online[node]:
             return math.inf
         return max(self._ready_s[key], float(self.leases.since_s[node]))
@@ -70,5 +70,5 @@ def _is_orphan(volume: Volume) -> bool:
 def provision(state: ClusterState, claim: Claim, node: int) -> None:
     """Make a volume of the claim's class on *node* and bind the claim to it."""
     volume = provisioned_volume(state, claim, node)
-    state.put_volume(volume)
-    state.put_claim(replace(claim, volume=volume.name, bound=True, selected_node=state.nodes[node].name))
+    state.storage.put_volume(volume)
+    state.storage.put_claim(replace(claim, volume=volume.name, bound=True, selected_node=state.nodes[node].name))

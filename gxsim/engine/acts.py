@@ -54,7 +54,7 @@ def lose_node(sim: "Simulation", fault: Fault, node: int) -> None:
     """The host is gone for good and its disks with it: the volumes on it are lost."""
     stop_node(sim, fault, node)
     state, name, labels = sim.state, sim.state.nodes[node].name, sim.state.nodes[node].labels
-    for volume in state.volumes.values():
+    for volume in state.storage.volumes.values():
         if volume.node_affinity is not None and volume.node_affinity.matches(name, labels):
             message = f"volume of claim {volume.claim} was on {name}"
             state.emit(Event(float(sim.env.now), "PersistentVolume", volume.name, "DiskLost", message))

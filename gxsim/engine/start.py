@@ -184,7 +184,7 @@ class Start:
         """Bind *pod*, and make the volumes it still lacks where it lies."""
         template = self.state.templates[self.state.pod_template[pod]]
         for name in template.claims:
-            claim = self.state.claims.get(f"{template.namespace}/{name}")
+            claim = self.state.storage.claims.get(f"{template.namespace}/{name}")
             if claim is not None and not claim.bound:
                 provision(self.state, claim, node)
         self.state.bind(pod, node)

@@ -83,8 +83,8 @@ def may_move(state: ClusterState, pod: int, lost: Iterable[int]) -> bool:
         return False
     template = state.templates[state.pod_template[pod]]
     for name in template.claims:
-        claim = state.claims.get(f"{template.namespace}/{name}")
-        if claim and claim.volume in state.volumes and not set(volume_nodes(state, claim.volume)) - set(lost):
+        claim = state.storage.claims.get(f"{template.namespace}/{name}")
+        if claim and claim.volume in state.storage.volumes and not set(volume_nodes(state, claim.volume)) - set(lost):
             return False
     return True
 

@@ -98,7 +98,7 @@ def node_load(state: ClusterState, timeline: Timeline, model: Model, times_s: ND
 def _volume_bytes(state: ClusterState) -> NDArray:
     """(nodes,) sizes of the volumes that only this node can reach, as they lie at the end of the run."""
     total = np.zeros(len(state.nodes), np.int64)
-    for volume in state.volumes.values():
+    for volume in state.storage.volumes.values():
         nodes = volume_nodes(state, volume.name)
         if len(nodes) == 1:
             total[nodes[0]] += volume.size_bytes
@@ -107,7 +107,7 @@ def _volume_bytes(state: ClusterState) -> NDArray:
 
 def volume_nodes(state: ClusterState, name: str) -> list[int]:
     """Positions of the nodes that can reach a volume; every node for one without node affinity."""
-    affinity = state.volumes[name].node_affinity
+    affinity = state.storage.volumes[name].node_affinity
     return [i for i, n in enumerate(state.nodes) if affinity is None or affinity.matches(n.name, n.labels)]
 
 

@@ -100,8 +100,8 @@ def _pinned(state: ClusterState, pod: int) -> str:
     """The volume that ties a pod to its node, if one does."""
     template = state.templates[state.pod_template[pod]]
     for name in template.claims:
-        claim = state.claims.get(f"{template.namespace}/{name}")
-        volume = state.volumes.get(claim.volume) if claim and claim.volume else None
+        claim = state.storage.claims.get(f"{template.namespace}/{name}")
+        volume = state.storage.volumes.get(claim.volume) if claim and claim.volume else None
         if volume is not None and volume.node_affinity is not None:
             return f"volume of claim {name} lies on this node"
     return ""

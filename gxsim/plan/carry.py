@@ -29,8 +29,8 @@ def carried(before: Placed, cluster: Cluster) -> Placed:
         for pod in cluster.pods
         if pod.owner is None or (pod.owner.kind, pod.template.namespace, pod.owner.name) not in owned
     )
-    claims = {claim.key: claim for claim in cluster.claims} | state.claims
-    volumes = {volume.name: volume for volume in cluster.volumes} | state.volumes
+    claims = {claim.key: claim for claim in cluster.claims} | state.storage.claims
+    volumes = {volume.name: volume for volume in cluster.volumes} | state.storage.volumes
     after = replace(
         cluster,
         pods=pods,

@@ -80,10 +80,10 @@ def _disk(state: ClusterState, template: PodTemplate, workload: str) -> Amounts:
     """Ephemeral storage, and the claims whose volumes lie on the disk of one node."""
     total = template.requests.get("ephemeral-storage", 0)
     for name in template.claims:
-        claim = state.claims.get(f"{template.namespace}/{name}")
+        claim = state.storage.claims.get(f"{template.namespace}/{name}")
         if claim is None:
             continue
-        if claim.volume in state.volumes:
+        if claim.volume in state.storage.volumes:
             local = len(volume_nodes(state, claim.volume)) == 1
         else:
             classes = [c.name for c in state.cluster.storage_classes]
@@ -100,7 +100,7 @@ def _unclaimed_disk(state: ClusterState) -> Mapping[int, Amounts]:
         for name in template.claims
     }
     left: dict[int, int] = {}
-    for volume in state.volumes.values():
+    for volume in state.storage.volumes.values():
         nodes = volume_nodes(state, volume.name) if volume.claim not in used else []
         if len(nodes) == 1:
             left[nodes[0]] = left.get(nodes[0], 0) + volume.size_bytes
@@ -179,14 +179,14 @@ def emptied(state: ClusterState, cluster: Cluster) -> ClusterState:
             twin.untaint(node, taint.key, taint.effect)
     for owner in state.owners:
         twin.own(replace(owner))
-    for key in twin.claims.keys() - state.claims.keys():
-        twin.delete_claim(key)
-    for claim in state.claims.values():
-        twin.put_claim(claim)
-    for name in twin.volumes.keys() - state.volumes.keys():
-        twin.delete_volume(name)
-    for volume in state.volumes.values():
-        twin.put_volume(volume)
+    for key in twin.storage.claims.keys() - state.storage.claims.keys():
+        twin.storage.delete_claim(key)
+    for claim in state.storage.claims.values():
+        twin.storage.put_claim(claim)
+    for name in twin.storage.volumes.keys() - state.storage.volumes.keys():
+        twin.storage.delete_volume(name)
+    for volume in state.storage.volumes.values():
+        twin.storage.put_volume(volume)
     return twin
 
 

@@ -112,7 +112,7 @@ class Tenant:
 
 def _create_claim(state: ClusterState, admission: Admission, claim: Claim) -> None:
     """*claim*, of the cluster's default class where it names none, unless it is there."""
-    if claim.key not in state.claims:
+    if claim.key not in state.storage.claims:
         default = next((c.name for c in state.cluster.storage_classes if c.default), None)
         admission.create_claim(state, replace(claim, storage_class=claim.storage_class or default))
 

@@ -47,7 +47,7 @@ class Framework:
         self._budgets = budgets or (lambda: state.cluster.disruption_budgets)
         self._read_labels()
         self._node_revision = state.node_revision
-        self._volume_revision = state.volume_revision
+        self._volume_revision = state.storage.revision
         self._constraints: OrderedDict[Hashable, Constraints] = OrderedDict()
         self._demands: OrderedDict[tuple[int, int], tuple[Demand, Standing]] = OrderedDict()
 
@@ -221,8 +221,8 @@ class Framework:
             self._constraints.clear()
             self._demands.clear()
             self._plugins.forget()
-        if state.volume_revision != self._volume_revision:
-            self._volume_revision = state.volume_revision
+        if state.storage.revision != self._volume_revision:
+            self._volume_revision = state.storage.revision
             for key in [key for key, (demand, _) in self._demands.items() if demand.template.claims]:
                 del self._demands[key]
         self._ledger.catch_up()

@@ -117,9 +117,9 @@ class Scheduler:
         happened = {what for sign, what in ((1, ADDED), (-1, REMOVED)) if sign in signs}
         if state.node_revision != self._node_revision:
             happened.add(NODE)
-        if state.volume_revision != self._volume_revision:
+        if state.storage.revision != self._volume_revision:
             happened.add(VOLUME)
-        self._node_revision, self._volume_revision = state.node_revision, state.volume_revision
+        self._node_revision, self._volume_revision = state.node_revision, state.storage.revision
         self._journal_seen = len(state.journal)
         return happened
 
@@ -169,7 +169,7 @@ class Scheduler:
         """Tell the provisioner the node of claims that wait for their first consumer; whether there are any."""
         volumes = self.framework.volumes_for(pod, node)
         for claim in volumes.provisioned:
-            state.put_claim(replace(claim, selected_node=state.nodes[node].name))
+            state.storage.put_claim(replace(claim, selected_node=state.nodes[node].name))
         return bool(volumes.provisioned)
 
     def _poll(self, state: ClusterState, now: float) -> bool:
@@ -179,7 +179,7 @@ class Scheduler:
             while waiting.poll_s <= now + TOLERANCE_S:
                 waiting.poll_s += self.control_plane.volume_poll_s
                 template = state.templates[state.pod_template[pod]]
-                claims = [state.claims.get(f"{template.namespace}/{name}") for name in template.claims]
+                claims = [state.storage.claims.get(f"{template.namespace}/{name}") for name in template.claims]
                 if all(claim is not None and claim.bound for claim in claims):
                     del self._waiting[pod]
                     changed |= self._bind(state, pod, waiting.node, now)

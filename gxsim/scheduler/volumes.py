@@ -72,7 +72,7 @@ class VolumeFinder:
 
     def _match(self, claim: Claim, taken: dict[str, NDArray[np.bool_]]) -> Choice:
         chosen = np.full(self._nodes.count, -1, np.intp)
-        fitting = [v for v in self._state.volumes.values() if _could_serve(v, claim)]
+        fitting = [v for v in self._state.storage.volumes.values() if _could_serve(v, claim)]
         fitting.sort(key=lambda v: (v.size_bytes, v.name))
         for number, volume in enumerate(fitting):
             free = self.reaches(volume)
@@ -112,12 +112,12 @@ class VolumeFinder:
 def bind_volumes(state: ClusterState, volumes: PodVolumes, node: int) -> None:
     """Give each claim its volume: matched ones are bound, the others are made on *node* and bound."""
     for claim, volume in volumes.matched:
-        state.put_volume(replace(volume, claim=claim.key, claim_uid=claim.uid, phase="Bound"))
-        state.put_claim(replace(claim, volume=volume.name, bound=True))
+        state.storage.put_volume(replace(volume, claim=claim.key, claim_uid=claim.uid, phase="Bound"))
+        state.storage.put_claim(replace(claim, volume=volume.name, bound=True))
     for claim in volumes.provisioned:
         volume = provisioned_volume(state, claim, node)
-        state.put_volume(volume)
-        state.put_claim(replace(claim, volume=volume.name, bound=True, selected_node=state.nodes[node].name))
+        state.storage.put_volume(volume)
+        state.storage.put_claim(replace(claim, volume=volume.name, bound=True, selected_node=state.nodes[node].name))
 
 
 def provisioned_volume(state: ClusterState, claim: Claim, node: int) -> Volume:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import InvariantError
-from gxsim.model.cluster import Claim, Cluster, Volume
+from gxsim.model.cluster import Cluster
 from gxsim.model.node import Node, Taint
 from gxsim.model.pod import PodTemplate
 from gxsim.state.columns import (
@@ -29,6 +29,7 @@ from gxsim.state.columns import (
     with_room,
 )
 from gxsim.state.invariants import check
+from gxsim.state.storage import Storage
 from gxsim.state.templates import Templates, extended_resources
 
 
@@ -36,8 +37,8 @@ class ClusterState:
     """Struct of arrays: ``(nodes, resources)``, ``(nodes,)`` and ``(pods,)``; cpu in millicores, memory in bytes.
 
     Rows are only appended; a replaced pod is a new row. Nothing but the verbs below assigns to a column.
-    ``journal`` lists bindings in order, so that caches can catch up; ``node_revision`` and ``volume_revision`` count
-    changes of node properties, and of claims or volumes.
+    ``journal`` lists bindings in order, so that caches can catch up; ``node_revision`` counts changes of node
+    properties. Claims and volumes are in ``storage``.
     """
 
     # (pods,) columns, declared in POD_COLUMNS
@@ -79,7 +80,7 @@ class ClusterState:
         self.node_down = np.zeros(count, np.int32)  # open faults that stop the host or cut it off
         self.node_kubelet_down = np.zeros(count, np.int32)  # open faults that stop the kubelet only
         self.taints: list[tuple[Taint, ...]] = [node.taints for node in self.nodes]
-        self.node_revision = self.label_revision = self.volume_revision = 0
+        self.node_revision = self.label_revision = 0
 
         self._templates = Templates(len(self.resources))
         self.pod_names: list[str] = []
@@ -87,8 +88,7 @@ class ClusterState:
         self._show(0)
 
         self.owners: list[Owner] = []
-        self.claims: dict[str, Claim] = {claim.key: claim for claim in cluster.claims}
-        self.volumes: dict[str, Volume] = {volume.name: volume for volume in cluster.volumes}
+        self.storage = Storage(cluster.claims, cluster.volumes)
         self.journal: list[Binding] = []
         self.touched: list[int] = []  # rows of pods and
         self.revised: list[int] = []  # of owners as verbs changed them, for those who follow along
@@ -313,7 +313,7 @@ class ClusterState:
         self.taints[node] = self.nodes[node].taints
         self.node_revision += 1
 
-    # ---- owners, claims, volumes, events
+    # ---- owners, events
 
     def own(self, owner: Owner) -> int:
         """Take in a controller object; returns its index."""
@@ -337,22 +337,6 @@ class ClusterState:
         self.owners[owner].deleted = True
         self.revised.append(owner)
 
-    def put_claim(self, claim: Claim) -> None:
-        self.claims[claim.key] = claim
-        self.volume_revision += 1
-
-    def put_volume(self, volume: Volume) -> None:
-        self.volumes[volume.name] = volume
-        self.volume_revision += 1
-
-    def delete_claim(self, key: str) -> None:
-        del self.claims[key]
-        self.volume_revision += 1
-
-    def delete_volume(self, name: str) -> None:
-        del self.volumes[name]
-        self.volume_revision += 1
-
     def emit(self, event: Event) -> None:
         """Record an Event for people; nothing is ever decided on one. Equal ones of failed tries are counted."""
         record(self.events, self._tries, event)
@@ -364,7 +348,7 @@ class ClusterState:
             if isinstance(value, (np.ndarray, list, dict)):
                 setattr(twin, name, value.copy())
         twin.owners = [dataclasses.replace(owner) for owner in self.owners]
-        twin._templates = self._templates.copy()
+        twin._templates, twin.storage = self._templates.copy(), self.storage.copy()
         twin._columns = {name: column.copy() for name, column in self._columns.items()}
         twin._show(len(self.pod_names))
         return twin

@@ -40,9 +40,9 @@ def places(state: ClusterState) -> list[Place]:
     users = {key: (name, ordinal) for key, name, ordinal in _users(state)}
     expandable = {one.name for one in state.cluster.storage_classes if one.allow_volume_expansion}
     found = []
-    for key in sorted(state.claims):
-        claim = state.claims[key]
-        volume = state.volumes.get(claim.volume)
+    for key in sorted(state.storage.claims):
+        claim = state.storage.claims[key]
+        volume = state.storage.volumes.get(claim.volume)
         affinity = volume.node_affinity if volume else None
         if volume is None or affinity is None:
             continue

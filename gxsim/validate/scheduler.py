@@ -95,9 +95,9 @@ class _Recorded:
         for obj in step.get("volumes", {}).get("objects", ()):
             self._objects[_key(obj)] = obj
             if obj["kind"] == "PersistentVolume":
-                self.state.put_volume(load.volume(obj))
+                self.state.storage.put_volume(load.volume(obj))
             else:
-                self.state.put_claim(load.claim(obj))
+                self.state.storage.put_claim(load.claim(obj))
         if step.get("chosen") is None:
             return
         pod = dict(step["pod"])

@@ -57,10 +57,10 @@ class NodeVolumeLimits:
         """The CSI volumes of a pod's claims; a claim without its volume counts as one that is yet to come."""
         state = self._nodes.state
         for name in template.claims:
-            claim = state.claims.get(f"{template.namespace}/{name}")
+            claim = state.storage.claims.get(f"{template.namespace}/{name}")
             if claim is None:
                 continue
-            volume = state.volumes.get(claim.volume)
+            volume = state.storage.volumes.get(claim.volume)
             if volume is None:
                 driver, handle = self._provisioners.get(claim.storage_class or "", ""), f"pending/{claim.key}"
             else:

@@ -41,7 +41,7 @@ class VolumeBinding:
     def reject(self, template: PodTemplate) -> Refusal | None:
         """Refuse a pod with a claim that is missing, lost, going away, or not bound although it should be."""
         for name in template.claims:
-            claim = self._state.claims.get(f"{template.namespace}/{name}")
+            claim = self._state.storage.claims.get(f"{template.namespace}/{name}")
             problem = ""
             if claim is None:
                 problem = f'persistentvolumeclaim "{name}" not found'
@@ -84,7 +84,7 @@ class VolumeBinding:
 
     def _claims(self, template: PodTemplate) -> list[Claim]:
         keys = dict.fromkeys(f"{template.namespace}/{name}" for name in template.claims)
-        return [self._state.claims[key] for key in keys]
+        return [self._state.storage.claims[key] for key in keys]
 
     def _plan(self, template: PodTemplate) -> Binding:
         claims = self._claims(template)
@@ -104,7 +104,7 @@ class VolumeBinding:
         """(nodes,) the first problem with a bound claim, in the pod's order."""
         problems = np.zeros(self._nodes.count, np.int8)
         for claim in claims:
-            volume = self._state.volumes.get(claim.volume)
+            volume = self._state.storage.volumes.get(claim.volume)
             if volume is None:
                 problems[problems == 0] = _GONE
             else:

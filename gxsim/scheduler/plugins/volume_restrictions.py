@@ -54,12 +54,12 @@ class VolumeRestrictions:
     def reject(self, template: PodTemplate) -> Refusal | None:
         """Refuse a pod whose claim does not exist."""
         for name in template.claims:
-            if f"{template.namespace}/{name}" not in self._nodes.state.claims:
+            if f"{template.namespace}/{name}" not in self._nodes.state.storage.claims:
                 return Refusal(self.name, UNRESOLVABLE, (f'persistentvolumeclaim "{name}" not found',))
         return None
 
     def prepare(self, demand: Demand) -> Conflicts | None:
-        template, claims = demand.template, self._nodes.state.claims
+        template, claims = demand.template, self._nodes.state.storage.claims
         exclusive = frozenset(
             name
             for name in template.claims

@@ -27,17 +27,17 @@ class VolumeZone:
     def reject(self, template: PodTemplate) -> Refusal | None:
         """Refuse a pod whose claim is bound to a volume that is not there."""
         for name in template.claims:
-            claim = self._state.claims.get(f"{template.namespace}/{name}")
-            if claim is not None and claim.volume and claim.volume not in self._state.volumes:
+            claim = self._state.storage.claims.get(f"{template.namespace}/{name}")
+            if claim is not None and claim.volume and claim.volume not in self._state.storage.volumes:
                 return Refusal(self.name, UNRESOLVABLE, (f'persistentvolume "{claim.volume}" not found',))
         return None
 
     def refuse(self, template: PodTemplate) -> Verdict | None:
         refused = np.zeros(self._nodes.count, bool)
         for name in template.claims:
-            claim = self._state.claims.get(f"{template.namespace}/{name}")
-            if claim is not None and claim.volume in self._state.volumes:
-                refused |= self._elsewhere(self._state.volumes[claim.volume])
+            claim = self._state.storage.claims.get(f"{template.namespace}/{name}")
+            if claim is not None and claim.volume in self._state.storage.volumes:
+                refused |= self._elsewhere(self._state.storage.volumes[claim.volume])
         if not refused.any():
             return None
         return refuse_where(refused, self.name, UNRESOLVABLE, "node(s) had no available volume zone")
