@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.state import ClusterState, Event
+from gxsim.state.degradation import Degradation
 
 NODE_QUANTITIES = ("node_exists", "node_ready", "node_down", "node_kubelet_down", "unschedulable")
 POD_QUANTITIES = (
@@ -14,6 +15,8 @@ POD_QUANTITIES = (
     "pod_phase",
     "pod_ready",
     "pod_serving",
+    "pod_running",
+    "pod_stalled",
     "pod_terminating",
     "pod_restarts",
     "pod_endpoint",
@@ -53,6 +56,7 @@ class Timeline:
         self.node_names = tuple(node_names)
         self.pod_names: tuple[str, ...] = ()
         self.events: tuple[Event, ...] = ()
+        self.degradations: tuple[Degradation, ...] = ()  # by their begin, with all that is known of each
         self.horizon_s = 0.0
         self._log: dict[str, tuple[list[NDArray], list[NDArray], list[NDArray]]] = {q: ([], [], []) for q in QUANTITIES}
         self._last: dict[str, NDArray] = {}
@@ -107,10 +111,11 @@ class Timeline:
         values.append(value)
 
     def close(self, horizon_s: float, state: ClusterState) -> None:
-        """End the record at *horizon_s* and take over names and events."""
+        """End the record at *horizon_s* and take over names, events and degradations."""
         self.horizon_s = horizon_s
         self.pod_names = tuple(state.pod_names)
         self.events = tuple(state.events)
+        self.degradations = state.degradations.all
 
     # ---- read afterwards ----------------------------------------------------------------------------------------
 

@@ -56,28 +56,7 @@ def refusal(fault: Fault) -> str:
     return str(error.value)
 
 
-# ---- links and loads ------------------------------------------------------------------------------------------------
-
-
-def test_a_delay_is_a_level_in_seconds_while_it_lasts() -> None:
-    slow = Fault(
-        name="slow", kind="NetworkChaos", action="delay", parameters={"latency": "80ms"}, at_s=10, duration_s=20
-    )
-    _, timeline = simulate(slow)
-    times, values = timeline.levels("delay/slow")
-    assert list(zip(times.tolist(), values.tolist(), strict=True)) == [(10.0, 0.08), (30.0, 0.0)]
-
-
-def test_a_loss_is_a_share_under_the_name_another_tool_gives_it() -> None:
-    bad = Fault(name="bad", kind="NetworkChaos", action="pod-network-loss", parameters={"loss": "5%"}, at_s=10)
-    _, timeline = simulate(bad)
-    assert timeline.levels("loss/bad")[1].tolist() == [0.05]
-
-
-def test_a_wrong_amount_is_refused() -> None:
-    fault = Fault(kind="NetworkChaos", action="delay", parameters={"latency": "fast"})
-    expected = "faults[0].parameters.latency: expected a duration such as 250ms, 5m or 2h, got 'fast'"
-    assert refusal(fault) == expected
+# ---- memory and disks ------------------------------------------------------------------------------------------------
 
 
 def test_memory_beyond_its_limit_kills_a_container_again_and_again() -> None:

@@ -35,7 +35,7 @@ def digest(seed: int) -> str:
     ]
     sim = Simulation(state, framework=framework, streams=streams, faults=faults, etcd_members=nodes.nodes[:3])
     timeline = sim.run(30 * DAY_S)
-    found = hashlib.sha256(repr((state.events, state.pod_names)).encode())
+    found = hashlib.sha256(repr((state.events, state.pod_names, timeline.degradations)).encode())
     for quantity in QUANTITIES:
         changes = timeline.changes(quantity)
         found.update(changes.times_s.tobytes() + changes.rows.tobytes() + changes.values.tobytes())

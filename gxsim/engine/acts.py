@@ -10,12 +10,10 @@ from gxsim.controllers.deletion import delete_pod
 from gxsim.controllers.names import HASH_LABEL, template_hash
 from gxsim.controllers.node_lifecycle import NO_EXECUTE
 from gxsim.engine.components import COMPONENTS
-from gxsim.engine.partition import Cut
-from gxsim.engine.targets import nodes_of
 from gxsim.model.fault import Fault
 from gxsim.model.node import Taint
 from gxsim.state import Event
-from gxsim.units import duration_s, whole
+from gxsim.units import whole
 
 if TYPE_CHECKING:
     from gxsim.engine.simulation import Simulation
@@ -33,21 +31,6 @@ def stop_node(sim: "Simulation", fault: Fault, node: int) -> None:
 
 def return_node(sim: "Simulation", fault: Fault, node: int) -> None:
     sim.state.repair(node)
-
-
-def cut_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    """Tear the network between a node and the fault's target, or everything that is not selected with it."""
-    sim.components.cut(_sides(sim, fault, node))
-
-
-def join_node(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.components.heal(_sides(sim, fault, node))
-
-
-def _sides(sim: "Simulation", fault: Fault, node: int) -> Cut:
-    near = set(nodes_of(sim.state, fault.selector)) | {node}
-    far = set(range(len(sim.state.nodes))) if fault.target is None else set(nodes_of(sim.state, fault.target))
-    return frozenset({node}), frozenset(far - near)
 
 
 def lose_node(sim: "Simulation", fault: Fault, node: int) -> None:
@@ -170,7 +153,7 @@ def set_quota(sim: "Simulation", fault: Fault, _: int) -> None:
     sim.components.admission.set_quota(namespace, name, given)
 
 
-# ---- loads and links: levels that other parts read -------------------------------------------------------------------
+# ---- loads: levels that other parts read ---------------------------------------------------------------------------
 
 
 def raise_level(sim: "Simulation", fault: Fault, _: int) -> None:
@@ -182,31 +165,20 @@ def lower_level(sim: "Simulation", fault: Fault, _: int) -> None:
 
 
 def level_name(fault: Fault) -> str:
-    """``delay/slow link`` for the action delay of the fault called slow link."""
+    """``memory-stress/leak`` for the action memory-stress of the fault called leak."""
     return f"{fault.action}/{fault.name}"
 
 
 def level_value(fault: Fault) -> float:
-    """The amount that the action's parameter names: seconds, a share, bytes per second, or cores; 1 without one."""
+    """The amount that the action's parameter names, in bytes; 1 without one."""
     parameter, read = LEVELS[fault.action]
     given = fault.parameters.get(parameter)
     return 1.0 if given is None else read(given)
 
 
-def _share(written: object) -> float:
-    """``5`` and ``5%`` are 0.05."""
-    return float(str(written).removesuffix("%")) / 100
-
-
 LEVELS: dict[str, tuple[str, Callable[[Any], float]]] = {  # action: its parameter, and how that is read
-    "delay": ("latency", duration_s),
-    "loss": ("loss", _share),
-    "bandwidth": ("rate", lambda written: float(whole(written))),
     "disk-fill": ("size", lambda written: float(whole(written))),
-    "disk-slow": ("latency", duration_s),
-    "cpu-stress": ("cores", float),
     "memory-stress": ("size", lambda written: float(whole(written))),
-    "clock-skew": ("offset", duration_s),
 }
 
 

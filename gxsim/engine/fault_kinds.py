@@ -1,10 +1,11 @@
 """Every kind of fault by Chaos Mesh's kind and action, and the names that other tools give them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gxsim.engine import acts
+from gxsim.engine.degrade import degrade, recover
 from gxsim.engine.targets import nearest
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
@@ -12,22 +13,32 @@ from gxsim.model.fault import Fault
 if TYPE_CHECKING:
     from gxsim.engine.simulation import Simulation
 
-Act = Callable[["Simulation", Fault, int], None]
+Act = Callable[["Simulation", Fault, Any], None]
 WORKFLOW = "Workflow"
 STEPS = ("serial", "parallel", "suspend")  # its actions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
-    """``begin`` and ``end`` act on one row of *what*; None ends nothing. *asks*: the API server has to answer."""
+    """``begin`` and ``end`` act on one row of *what*, or *together* on all of them; None ends nothing.
 
-    what: str  # nodes, pods, components, owners, or nothing
+    *asks*: the API server has to answer.
+    """
+
+    what: str  # nodes, pods, either (as the selector says), components, owners, or nothing
     begin: Act
     end: Act | None = None
     asks: bool = False
+    together: bool = False
+
+    def groups(self, rows: Sequence[int]) -> list[Any]:
+        """What the acts are called with, one after the other."""
+        if self.together:
+            return [tuple(rows)] if rows else []
+        return list(rows)
 
 
-_LEVEL = FaultKind(what="nothing", begin=acts.raise_level, end=acts.lower_level)
+_DEGRADES = FaultKind(what="either", begin=degrade, end=recover, together=True)
 
 FAULTS: dict[tuple[str, str], FaultKind] = {
     ("NodeChaos", "node-stop"): FaultKind(what="nodes", begin=acts.stop_node, end=acts.return_node),
@@ -40,15 +51,15 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
     ("NodeChaos", "node-taint"): FaultKind(what="nodes", begin=acts.put_taint, end=acts.remove_taint, asks=True),
     ("NodeChaos", "node-delete"): FaultKind(what="nodes", begin=acts.delete_node, end=acts.register_node, asks=True),
     ("ZoneChaos", "zone-outage"): FaultKind(what="nodes", begin=acts.stop_node, end=acts.return_node),
-    ("NetworkChaos", "partition"): FaultKind(what="nodes", begin=acts.cut_node, end=acts.join_node),
-    ("NetworkChaos", "delay"): _LEVEL,
-    ("NetworkChaos", "loss"): _LEVEL,
-    ("NetworkChaos", "bandwidth"): _LEVEL,
+    ("NetworkChaos", "partition"): _DEGRADES,
+    ("NetworkChaos", "delay"): _DEGRADES,
+    ("NetworkChaos", "loss"): _DEGRADES,
+    ("NetworkChaos", "bandwidth"): _DEGRADES,
     ("IOChaos", "disk-fill"): FaultKind(what="nodes", begin=acts.fill_disk, end=acts.empty_disk),
-    ("IOChaos", "disk-slow"): _LEVEL,
-    ("StressChaos", "cpu-stress"): _LEVEL,
+    ("IOChaos", "disk-slow"): _DEGRADES,
+    ("StressChaos", "cpu-stress"): _DEGRADES,
     ("StressChaos", "memory-stress"): FaultKind(what="pods", begin=acts.stress_pod, end=acts.unstress_pod),
-    ("TimeChaos", "clock-skew"): _LEVEL,
+    ("TimeChaos", "clock-skew"): FaultKind(what="nodes", begin=degrade, end=recover, together=True),
     ("PodChaos", "pod-kill"): FaultKind(what="pods", begin=acts.kill_pod, asks=True),
     ("PodChaos", "pod-failure"): FaultKind(what="pods", begin=acts.stall_pod, end=acts.unstall_pod),
     ("PodChaos", "pod-unresponsive"): FaultKind(what="pods", begin=acts.stall_pod, end=acts.unstall_pod),

@@ -9,9 +9,10 @@ import simpy
 
 from gxsim.engine.acts import LEVELS, level_value
 from gxsim.engine.components import COMPONENTS, DISK, ETCD
+from gxsim.engine.degrade import check_parameters
 from gxsim.engine.fault_kinds import STEPS, WORKFLOW, FaultKind, action_of, kind_of
 from gxsim.engine.occurrences import occurrences
-from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of
+from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of, selects_pods
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
 from gxsim.state import NO_OWNER, ClusterState
@@ -64,14 +65,14 @@ def strike(sim: "Simulation", injection: Injection, duration_s: float | None, rn
         return
     yield from answered(sim, kind)
     targets = injection.targets(sim.state, rng)
-    for target in targets:
+    for target in kind.groups(targets):
         kind.begin(sim, fault, target)
     sim.settle()
     if kind.end is None or duration_s is None:
         return
     yield sim.env.timeout(duration_s)
     yield from answered(sim, kind)
-    for target in targets:
+    for target in kind.groups(targets):
         kind.end(sim, fault, target)
     sim.settle()
 
@@ -127,6 +128,10 @@ def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
         check_selector(state, fault.target, f"{path}.target")
     _check_mode(fault, path)
     fault = replace(fault, action=action_of(fault))
+    if kind.what == "either":
+        kind = replace(kind, what="pods" if selects_pods(fault.selector) else "nodes")
+    check_parameters(fault, path)
+    _check_direction(fault, path)
     _check_level(fault, path)
     _check_quota(fault, path)
     rows = _rows(state, fault, kind, path)
@@ -163,6 +168,11 @@ def _check_level(fault: Fault, path: str) -> None:
             level_value(fault)
         except ValueError as error:
             raise ScenarioError(f"{path}.parameters.{parameter}", str(error)) from None
+
+
+def _check_direction(fault: Fault, path: str) -> None:
+    if fault.direction != "both" and fault.kind != "NetworkChaos":
+        raise ScenarioError(f"{path}.direction", f"only NetworkChaos has a direction, {fault.kind} has none")
 
 
 def _check_mode(fault: Fault, path: str) -> None:

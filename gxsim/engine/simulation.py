@@ -71,13 +71,16 @@ class Simulation:
 
     def begin(self, fault: Fault, target: int) -> None:
         """Let *fault* begin at one row, whenever its own times say."""
-        kind_of(fault, "fault").begin(self, fault, target)
+        kind = kind_of(fault, "fault")
+        for group in kind.groups([target]):
+            kind.begin(self, fault, group)
 
     def end(self, fault: Fault, target: int) -> None:
         """Let *fault* end at one row."""
-        end = kind_of(fault, "fault").end
-        if end is not None:
-            end(self, fault, target)
+        kind = kind_of(fault, "fault")
+        if kind.end is not None:
+            for group in kind.groups([target]):
+                kind.end(self, fault, group)
 
     def create(self, workload: Workload) -> int:
         """Create a workload; its controller makes the pods."""

@@ -26,6 +26,12 @@ def nodes_of(state: ClusterState, selector: FaultSelector) -> list[int]:
     ]
 
 
+def selects_pods(selector: FaultSelector) -> bool:
+    """Whether it means pods rather than nodes: it says something that only pods have."""
+    of_pods = (selector.namespaces, selector.label_selectors, selector.expression_selectors, selector.pods)
+    return any(of_pods) or bool(selector.workloads or selector.field_selectors.keys() - {"metadata.name"})
+
+
 def pods_of(state: ClusterState, selector: FaultSelector, meant: list[bool] | None = None) -> list[int]:
     """Rows of the pods meant that exist now and are neither over nor being deleted.
 

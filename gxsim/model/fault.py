@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gxsim.model.fields import spec
 
+DIRECTIONS = ("both", "to", "from")
 MODES = ("one", "all", "fixed", "fixed-percent", "random-max-percent")
 
 
@@ -48,7 +49,15 @@ class Fault:
     mode: str = spec("all", doc="How many of the selected targets are hit", choices=MODES)
     value: str | int | float = spec("", doc="The number or percentage that the mode needs")
     selector: FaultSelector = spec(doc="Targets", factory=FaultSelector)
-    target: FaultSelector | None = spec(None, doc="The other side of a partition; absent: the control plane")
+    target: FaultSelector | None = spec(
+        None, doc="The other side of a network fault; absent: everything that is not selected, users included"
+    )
+    direction: str = spec(
+        "both",
+        doc="Packets that a network fault meets: to the target, from it, or both (Chaos Mesh's own default is to); "
+        "after a partition consensus members go on hearing, or being heard, the other way",
+        choices=DIRECTIONS,
+    )
     at_s: float = spec(0.0, doc="When it begins", ge=0)
     duration_s: float | None = spec(None, doc="How long it lasts; absent: for ever", ge=0)
     schedule_s: float | None = spec(None, doc="Period at which it comes again", gt=0)

@@ -25,40 +25,23 @@ from gxsim.state.columns import (
     Binding,
     Event,
     Owner,
+    PodColumns,
     record,
     with_room,
 )
+from gxsim.state.degradation import Degradation, Degradations, Ends
 from gxsim.state.invariants import check
 from gxsim.state.storage import Storage
 from gxsim.state.templates import Templates, extended_resources
 
 
-class ClusterState:
+class ClusterState(PodColumns):
     """Struct of arrays: ``(nodes, resources)``, ``(nodes,)`` and ``(pods,)``; cpu in millicores, memory in bytes.
 
     Rows are only appended; a replaced pod is a new row. Nothing but the verbs below assigns to a column.
     ``journal`` lists bindings in order, so that caches can catch up; ``node_revision`` counts changes of node
     properties. Claims and volumes are in ``storage``.
     """
-
-    # (pods,) columns, declared in POD_COLUMNS
-    pod_template: NDArray[np.int32]
-    pod_owner: NDArray[np.int32]
-    pod_ordinal: NDArray[np.int32]
-    pod_node: NDArray[np.int32]
-    pod_phase: NDArray[np.int8]
-    pod_exists: NDArray[np.bool_]
-    pod_ready: NDArray[np.bool_]
-    pod_terminating: NDArray[np.bool_]
-    pod_running: NDArray[np.bool_]
-    pod_stalled: NDArray[np.int16]
-    pod_restarts: NDArray[np.int32]
-    pod_created_s: NDArray[np.float64]
-    pod_started_s: NDArray[np.float64]
-    pod_ready_since_s: NDArray[np.float64]
-    pod_deleted_s: NDArray[np.float64]
-    pod_grace_s: NDArray[np.float64]
-    pod_endpoint: NDArray[np.int8]
 
     def __init__(self, cluster: Cluster):
         self.cluster = cluster
@@ -89,6 +72,7 @@ class ClusterState:
 
         self.owners: list[Owner] = []
         self.storage = Storage(cluster.claims, cluster.volumes)
+        self.degradations = Degradations()
         self.journal: list[Binding] = []
         self.touched: list[int] = []  # rows of pods and
         self.revised: list[int] = []  # of owners as verbs changed them, for those who follow along
@@ -242,7 +226,9 @@ class ClusterState:
     def pod_serving(self) -> NDArray[np.bool_]:
         """(pods,) True where the containers truly run, answer, and their node is reachable."""
         reachable = np.append(self.node_down == 0, False)  # index -1: bound nowhere
-        return self.pod_running & (self.pod_stalled == 0) & reachable[self.pod_node]
+        serving = self.pod_running & (self.pod_stalled == 0) & reachable[self.pod_node]
+        serving[self.degradations.severed] = False
+        return serving
 
     # ---- nodes
 
@@ -313,6 +299,18 @@ class ClusterState:
         self.taints[node] = self.nodes[node].taints
         self.node_revision += 1
 
+    # ---- links, disks, processors, clocks
+
+    def degrade(self, degradation: Degradation) -> None:
+        """A fault begins that slows its targets, or their links, down."""
+        self.degradations.begin(degradation)
+        self.touched.extend(degradation.near.pods)
+
+    def recover(self, fault: str, near: Ends, now: float) -> Degradation:
+        """The oldest such *fault* at *near* is over; returns it."""
+        self.touched.extend(near.pods)
+        return self.degradations.end(fault, near, now)
+
     # ---- owners, events
 
     def own(self, owner: Owner) -> int:
@@ -348,7 +346,8 @@ class ClusterState:
             if isinstance(value, (np.ndarray, list, dict)):
                 setattr(twin, name, value.copy())
         twin.owners = [dataclasses.replace(owner) for owner in self.owners]
-        twin._templates, twin.storage = self._templates.copy(), self.storage.copy()
+        twin._templates = self._templates.copy()
+        twin.storage, twin.degradations = self.storage.copy(), self.degradations.copy()
         twin._columns = {name: column.copy() for name, column in self._columns.items()}
         twin._show(len(self.pod_names))
         return twin

@@ -47,6 +47,28 @@ POD_COLUMNS: dict[str, tuple[type, object]] = {
 }
 
 
+class PodColumns:
+    """What ``POD_COLUMNS`` declares, as attributes (pods,) for whoever reads the code; it holds nothing."""
+
+    pod_template: NDArray[np.int32]
+    pod_owner: NDArray[np.int32]
+    pod_ordinal: NDArray[np.int32]
+    pod_node: NDArray[np.int32]
+    pod_phase: NDArray[np.int8]
+    pod_exists: NDArray[np.bool_]
+    pod_ready: NDArray[np.bool_]
+    pod_terminating: NDArray[np.bool_]
+    pod_running: NDArray[np.bool_]
+    pod_stalled: NDArray[np.int16]
+    pod_restarts: NDArray[np.int32]
+    pod_created_s: NDArray[np.float64]
+    pod_started_s: NDArray[np.float64]
+    pod_ready_since_s: NDArray[np.float64]
+    pod_deleted_s: NDArray[np.float64]
+    pod_grace_s: NDArray[np.float64]
+    pod_endpoint: NDArray[np.int8]
+
+
 def with_room(columns: Mapping[str, NDArray], rows: int, capacity: int) -> dict[str, NDArray]:
     """Every column with room for *capacity* pods; the first *rows* are those of *columns*."""
     result: dict[str, NDArray] = {name: np.full(capacity, blank, dtype) for name, (dtype, blank) in POD_COLUMNS.items()}
