@@ -11,10 +11,9 @@ from gxsim.kernels.histogram import BINS, bins_of, quantile
 from gxsim.kernels.intervals import combine, count, steps
 from gxsim.kernels.uptime import ALWAYS, Windows, both, either, windows_of
 from gxsim.model.model import Ledger
-from gxsim.observe.nodes import owner_name
 from gxsim.observe.services import ServiceSeries
 from gxsim.observe.table import Table
-from gxsim.state import ClusterState
+from gxsim.state import ClusterState, owner_name
 from gxsim.timeline import Timeline
 from gxsim.traffic.ledger import Channel, Costs, Passage, passages, reigns_of
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gxsim.model.model import Model, Usage
 from gxsim.observe.table import Table
-from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, PHASE_RUNNING, STORAGE, ClusterState
+from gxsim.state import CPU, MEMORY, PENDING, PHASE_RUNNING, STORAGE, ClusterState, owner_name
 from gxsim.timeline import Timeline
 
 KINDS_OF_LOAD = ("requests", "limits", "usage")
@@ -27,16 +27,6 @@ class NodeLoad:
     times_s: NDArray
     loads: Mapping[str, NDArray]
     pods: NDArray  # (moments, nodes) pods bound
-
-
-def owner_name(state: ClusterState, pod: int) -> str:
-    """The workload a pod belongs to: the Deployment above its ReplicaSet; its own name for a bare pod."""
-    owner = int(state.pod_owner[pod])
-    if owner == NO_OWNER:
-        return state.pod_names[pod]
-    while state.owners[owner].parent != NO_OWNER:
-        owner = state.owners[owner].parent
-    return state.owners[owner].name
 
 
 def pod_usage(state: ClusterState, usage: tuple[Usage, ...]) -> NDArray:

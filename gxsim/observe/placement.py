@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from gxsim.observe.nodes import owner_name
 from gxsim.observe.table import Table
-from gxsim.state import NO_OWNER, PENDING, ClusterState
+from gxsim.state import NO_OWNER, PENDING, ClusterState, owner_name
 
 HOSTNAME = "kubernetes.io/hostname"
 COLUMNS = ("workload", "kind", "given", "scheduled", "same", "would_guarantee")

@@ -3,9 +3,8 @@
 import numpy as np
 
 from gxsim.kernels.intervals import at, combine, count, steps
-from gxsim.observe.nodes import owner_name
 from gxsim.observe.table import Table
-from gxsim.state import NO_OWNER, PENDING, ClusterState
+from gxsim.state import NO_OWNER, PENDING, ClusterState, owner_name
 from gxsim.timeline import Changes, Timeline
 
 COLUMNS = (

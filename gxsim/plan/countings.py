@@ -11,9 +11,9 @@ from gxsim.model.cluster import Cluster
 from gxsim.model.model import Model
 from gxsim.model.node import Node
 from gxsim.model.pod import PodTemplate
-from gxsim.observe.nodes import owner_name, volume_nodes
+from gxsim.observe.nodes import volume_nodes
 from gxsim.scheduler import provisioned_volume
-from gxsim.state import PENDING, PHASE_RUNNING, PODS, ClusterState
+from gxsim.state import PENDING, PHASE_RUNNING, PODS, ClusterState, owner_name
 
 Amounts = Mapping[str, int]
 AmountsOf = Callable[[ClusterState, PodTemplate, str], Amounts]  # of a template, in ``namespace/workload``

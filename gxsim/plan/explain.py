@@ -6,11 +6,10 @@ import numpy as np
 
 from gxsim.errors import ScenarioError
 from gxsim.load.fields import unknown_name
-from gxsim.observe.nodes import owner_name
 from gxsim.observe.table import Table
 from gxsim.plan.place import Placed
 from gxsim.scheduler import Framework
-from gxsim.state import PENDING, ClusterState
+from gxsim.state import PENDING, ClusterState, owner_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ from gxsim.load.manifests import load_cluster
 from gxsim.load.scenario import API_VERSION, Case, load, scenario_names, with_scheduler
 from gxsim.model.model import Model
 from gxsim.model.scenario import Scenario
-from gxsim.observe.nodes import capacity, owner_name
+from gxsim.observe.nodes import capacity
 from gxsim.observe.table import Table
 from gxsim.plan.node_shape import EXAMPLE, nodes_of_shapes
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
-from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState
+from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState, owner_name
 from gxsim.study.start import started
 
 PLACED = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")

@@ -12,14 +12,13 @@ from gxsim.kernels.quorum import tolerated_nodes
 from gxsim.model.model import ConsensusGroup, Model
 from gxsim.model.pod import PodTemplate, TopologySpreadConstraint
 from gxsim.observe.headroom import MOST_LOSSES, lose, losses
-from gxsim.observe.nodes import owner_name
 from gxsim.plan.countings import REQUESTS
 from gxsim.plan.increments import OnePod
 from gxsim.plan.place import Placed
 from gxsim.plan.room import room
 from gxsim.plan.wanted import median_pod
 from gxsim.scheduler import Profile
-from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState
+from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState, owner_name
 
 HOSTNAME = "kubernetes.io/hostname"
 LOWER, HIGHER, NEITHER = "lower", "higher", "neither"

@@ -29,6 +29,7 @@ from gxsim.state.columns import (
     Event,
     Owner,
 )
+from gxsim.state.names import owner_name
 
 __all__ = [
     "CONDITIONS",
@@ -58,4 +59,5 @@ __all__ = [
     "ClusterState",
     "Event",
     "Owner",
+    "owner_name",
 ]

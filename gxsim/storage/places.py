@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.storage import Backup, Growth
-from gxsim.state import NO_OWNER, PENDING, ClusterState
+from gxsim.state import PENDING, ClusterState, owner_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +79,4 @@ def _users(state: ClusterState) -> Iterator[tuple[str, str, int]]:
     for pod in range(len(state.pod_names)):
         template = state.templates[state.pod_template[pod]]
         for name in template.claims:
-            yield f"{template.namespace}/{name}", _workload(state, pod), int(state.pod_ordinal[pod])
-
-
-def _workload(state: ClusterState, pod: int) -> str:
-    owner = int(state.pod_owner[pod])
-    if owner == NO_OWNER:
-        return state.pod_names[pod]
-    while state.owners[owner].parent != NO_OWNER:
-        owner = state.owners[owner].parent
-    return state.owners[owner].name
+            yield f"{template.namespace}/{name}", owner_name(state, pod), int(state.pod_ordinal[pod])

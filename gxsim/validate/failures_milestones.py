@@ -18,9 +18,10 @@ from gxsim.state import (
     READY,
     UNKNOWN,
     Event,
+    owner_name,
 )
 from gxsim.validate.failures_cluster import workload_name
-from gxsim.validate.failures_replay import START_S, Replayed, owner_name
+from gxsim.validate.failures_replay import START_S, Replayed
 
 Object = dict[str, Any]
 Milestones = dict[str, list[float]]  # by name, seconds in the recording's time, in order

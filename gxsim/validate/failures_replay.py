@@ -13,7 +13,7 @@ from gxsim.engine.start import start
 from gxsim.model.fault import Fault
 from gxsim.rng import Streams
 from gxsim.scheduler import Decision, Framework
-from gxsim.state import NO_OWNER, PENDING, ClusterState
+from gxsim.state import PENDING, ClusterState, owner_name
 from gxsim.timeline import Timeline
 from gxsim.validate.failures_actions import Act, Words, actions, pod_timings
 from gxsim.validate.failures_cluster import Recording, workload_name
@@ -142,14 +142,6 @@ class AsRecorded(Framework):
             self._recorded[pod] = found
             decision.node = best[found["node"]]
         return decision
-
-
-def owner_name(state: ClusterState, pod: int) -> str:
-    """The workload of a pod, a Deployment rather than its ReplicaSet."""
-    owner = int(state.pod_owner[pod])
-    while owner != NO_OWNER and state.owners[owner].parent != NO_OWNER:
-        owner = state.owners[owner].parent
-    return state.owners[owner].name if owner != NO_OWNER else state.pod_names[pod]
 
 
 def _initial_rows(state: ClusterState, recording: Recording) -> dict[str, int]:
