@@ -15,8 +15,9 @@ from gxsim.timeline import Timeline
 class Members:
     """A group's voters, a fixed set, over time: ``up`` and ``node`` are (changes, members), from ``times_s`` on.
 
-    A member is up while its process runs and its node is reachable. ``node`` is where it is or last was, PENDING for
-    one that was never placed. Pods of a StatefulSet are members whether they have been made or not.
+    A member is up while its process runs and its node is reachable; a server's ends while it cannot write. ``node`` is
+    where it is or last was, PENDING for one that was never placed. Pods of a StatefulSet are members whether they have
+    been made or not.
     """
 
     group: ConsensusGroup
@@ -88,11 +89,14 @@ def _nodes(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Me
     nodes = member_nodes(state, group)
     down = timeline.changes("node_down")
     mine = np.isin(down.rows, nodes)
-    grid = np.unique(np.concatenate([[0.0], down.times_s[mine]]))
+    servers = [timeline.levels(f"server/{state.nodes[node].name}") for node in nodes]  # whose etcd can write
+    grid = np.unique(np.concatenate([[0.0], down.times_s[mine], *(times_s for times_s, _ in servers)]))
     up = np.ones((len(grid), len(nodes)), bool)
     for member, node in enumerate(nodes):
         times_s, values = down.of(node)
         up[:, member] = np.append(values, 0)[np.searchsorted(times_s, grid, side="right") - 1] == 0
+        times_s, values = servers[member]
+        up[:, member] &= np.append(values, 1)[np.searchsorted(times_s, grid, side="right") - 1] > 0
     return Members(
         group=group,
         names=tuple(state.nodes[i].name for i in nodes),

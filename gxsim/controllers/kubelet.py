@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.controllers.attach_detach import Attachments
-from gxsim.controllers.informer import TOLERANCE_S, Informer, Log
+from gxsim.controllers.informer import TOLERANCE_S, Informer, Log, tick
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.probes import failing_s, passing_s
 from gxsim.model.control_plane import Kubelet as Parameters
@@ -131,7 +131,7 @@ class Kubelet:
     def _post_s(self, node: int, now: float) -> float:
         if self.leases.since_s[node] == now:
             return now
-        return _tick(float(self.status_s[node]), self.parameters.status_period_s, now)
+        return float(tick(self.status_s[node], self.parameters.status_period_s, now))
 
     def _is_current(self, time_s: float, pod: int) -> bool:
         plan = self._plans.get(pod)
@@ -218,7 +218,7 @@ class Kubelet:
         if pod in self.crash_after_s:
             return max(now, float(state.pod_started_s[pod]) + self.crash_after_s[pod]), "exit"
         if memory.ready and not state.pod_ready[pod]:  # the node controller thought otherwise
-            tick_s = _tick(float(self.reconcile_s[state.pod_node[pod]]), self.parameters.status_period_s, now)
+            tick_s = float(tick(self.reconcile_s[state.pod_node[pod]], self.parameters.status_period_s, now))
             return (resumed_s if resumed_s >= now else tick_s), "ready"
         if not state.pod_ready[pod] and not state.pod_stalled[pod]:
             answers_s = max(float(state.pod_started_s[pod]) + timing.ready_s, memory.answers_s)
@@ -357,11 +357,6 @@ ACTIONS = {
 
 def _images(template: PodTemplate) -> list[str]:
     return [container.image for container in (*template.init_containers, *template.containers)]
-
-
-def _tick(phase_s: float, period_s: float, now: float) -> float:
-    """The first of the times *phase_s* + n × *period_s* at or after *now*."""
-    return phase_s + math.ceil((now - TOLERANCE_S - phase_s) / period_s) * period_s
 
 
 def _timing(template: PodTemplate, parameters: Parameters, pod_timings: Sequence[PodTiming]) -> Timing:

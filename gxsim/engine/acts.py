@@ -10,6 +10,7 @@ from gxsim.controllers.deletion import delete_pod
 from gxsim.controllers.names import HASH_LABEL, template_hash
 from gxsim.controllers.node_lifecycle import NO_EXECUTE
 from gxsim.engine.components import COMPONENTS
+from gxsim.engine.filling import filling_of
 from gxsim.model.fault import Fault
 from gxsim.model.node import Taint
 from gxsim.state import Event
@@ -177,17 +178,24 @@ def level_value(fault: Fault) -> float:
 
 
 LEVELS: dict[str, tuple[str, Callable[[Any], float]]] = {  # action: its parameter, and how that is read
-    "disk-fill": ("size", lambda written: float(whole(written))),
     "memory-stress": ("size", lambda written: float(whole(written))),
 }
 
 
 def fill_disk(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.components.fill_disk(node, level_value(fault), float(sim.env.now))
+    """Something outside pods begins to write; from now on the kubelets watch their disks."""
+    components, filling, now = sim.components, filling_of(fault), float(sim.env.now)
+    components.watches_disks = True
+    components.disks.follow(sim.state, now)
+    components.disks.take_inodes(node, filling.inodes_share)
+    amount = filling.amount_bytes(float(components.disks.disk_bytes[node]), components.disks.used_bytes(node, now))
+    components.disks.fill(fault.name, node, amount, now, filling.rate_bytes)
 
 
 def empty_disk(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.components.fill_disk(node, -level_value(fault), float(sim.env.now))
+    """Somebody removes what the fault has written."""
+    sim.components.disks.take_inodes(node, -filling_of(fault).inodes_share)
+    sim.components.disks.empty(fault.name, node, float(sim.env.now))
 
 
 # ---- pods that cannot stay up ---------------------------------------------------------------------------------------

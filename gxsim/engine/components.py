@@ -5,18 +5,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.controllers.admission import Admission
 from gxsim.controllers.attach_detach import AttachDetach, Attachments
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
-from gxsim.controllers.disk_pressure import DiskPressure, Disks
+from gxsim.controllers.disk_pressure import DiskPressure
+from gxsim.controllers.disks import Contents, Disks
 from gxsim.controllers.disruption import Disruption
 from gxsim.controllers.endpoint_slice import EndpointSlice
 from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.controllers.job import Job
 from gxsim.controllers.kubelet import Kubelet
 from gxsim.controllers.lease import Leases
+from gxsim.controllers.no_space import NoSpace
 from gxsim.controllers.node_lifecycle import NodeLifecycle
 from gxsim.controllers.pod_gc import PodGC
 from gxsim.controllers.replica_set import ReplicaSet
@@ -30,7 +33,7 @@ from gxsim.errors import InvariantError
 from gxsim.model.control_plane import ControlPlane, PodTiming
 from gxsim.model.control_plane import Kubelet as KubeletParameters
 from gxsim.scheduler.queue import Framework, Scheduler
-from gxsim.state import ClusterState
+from gxsim.state import ClusterState, Event
 
 APISERVER, CONTROLLERS, SCHEDULER, ETCD = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"
 NOWHERE = -1  # the leader, if it is on none of the nodes
@@ -61,7 +64,9 @@ class Components:
         leases: Leases,
         phases: Phases,
         etcd_members: Sequence[str],
+        contents: Contents | None = None,
     ):
+        """*contents* of the disks; None: nothing is known of them, and they matter once a fault fills one."""
         self.state, self.framework, self.control_plane, self.phases = state, framework, control_plane, phases
         self.leases, self.informer, self.attachments = leases, Informer(), Attachments()
         self.admission = Admission(state, sync_phase_s=phases.quota_s, sync_period_s=control_plane.quota_sync_s)
@@ -82,7 +87,19 @@ class Components:
             status_s=phases.status_s,
             reconcile_s=phases.reconcile_s,
         )
-        self.disk_pressure: DiskPressure | None = None  # once a fault fills a disk
+        self.disks = Disks(contents or Contents.nothing(state))
+        self.no_space = NoSpace(self.disks, self.informer)
+        self.disk_pressure = DiskPressure(
+            self.disks,
+            kubelet,
+            leases=leases,
+            informer=self.informer,
+            status_s=phases.status_s,
+            housekeeping_s=_or_zeros(phases.housekeeping_s, state),
+            image_gc_s=_or_zeros(phases.image_gc_s, state),
+        )
+        self.watches_disks = contents is not None
+        self.exited: set[int] = set()  # servers whose process cannot run, because its etcd cannot write
         self.disruption = Disruption(control_plane, self.informer)
         self.processes: dict[str, list[Controller]] = {}
         self.starts_s: dict[str, float] = {}  # of processes that are to start
@@ -96,21 +113,14 @@ class Components:
 
     def live(self, now: float) -> list[Controller]:
         """Those that act now, kubelets first; of processes without watches only what has a clock of its own."""
+        physics: list[Controller] = [self.no_space] if self.watches_disks else []
         if not self.api_up:
-            return []
+            return physics
         controllers, scheduler = self.processes.get(CONTROLLERS, []), self.processes.get(SCHEDULER, [])
         if self.leases.is_blind(now):
             controllers, scheduler = [c for c in controllers if isinstance(c, NodeLifecycle)], []
-        disks = [] if self.disk_pressure is None else [self.disk_pressure]
-        return [self.kubelets, *disks, self.disruption, *controllers, *scheduler]
-
-    def fill_disk(self, node: int, amount_bytes: float, now: float) -> None:
-        """Write so much outside volumes on *node*, or free it; from then on the kubelets watch their disks."""
-        if self.disk_pressure is None:
-            sizes = [float(n.capacity.get(DISK, n.allocatable.get(DISK, math.inf))) for n in self.state.nodes]
-            disks = Disks(np.array(sizes), np.zeros(len(sizes)))
-            self.disk_pressure = DiskPressure(disks, leases=self.leases, informer=self.informer)
-        self.disk_pressure.disks.add(node, amount_bytes, now)
+        disks: list[Controller] = [self.disk_pressure] if self.watches_disks else []
+        return [self.kubelets, *physics, *disks, self.disruption, *controllers, *scheduler]
 
     def fail(self, name: str, now: float) -> None:
         """One more fault stops *name*; controllers and scheduler forget what they had in memory."""
@@ -147,12 +157,24 @@ class Components:
 
     def members_up(self) -> int:
         """Number of etcd members that run and reach one another; cut-off nodes do not count."""
-        return int(np.count_nonzero(self.state.node_down[self.etcd] == 0))
+        return sum(self._serves(node) for node in self.etcd)
+
+    def _serves(self, node: int) -> bool:
+        """Whether the server on *node* runs."""
+        return bool(self.state.node_down[node] == 0 and node not in self.exited)
 
     def levels(self) -> dict[str, float]:
-        """Whether the control plane works, and its parts, as levels of the Timeline."""
+        """Whether the control plane works, and its parts, as levels of the Timeline.
+
+        ``writable/<node>`` is 0 while the node's disk is full, its local volumes included (``controllers.no_space``),
+        ``server/<node>`` while its etcd member cannot run because of that; without a record both are 1.
+        """
+        names = [node.name for node in self.state.nodes] if self.watches_disks else []
+        servers = {f"server/{names[node]}": float(node not in self.exited) for node in self.etcd if names}
         return {
             **self.raised,
+            **(self.no_space.levels(names) if names else {}),
+            **servers,
             "control_plane": float(self.api_up and len(self.processes) == 2),
             "apiserver_up": float(self.api_up),
             "etcd_members_up": float(self.members_up()),
@@ -164,6 +186,9 @@ class Components:
     def follow(self, now: float) -> None:
         """Take note of the network's, the API server's and etcd's state; start processes that are due."""
         self._part()
+        if self.watches_disks:
+            self.no_space.reconcile(self.state, now)
+            self._stop_servers(now)
         if self.starts_s.get(APISERVER, math.inf) <= now + TOLERANCE_S:
             del self.starts_s[APISERVER]
         serves = self.down[APISERVER] == 0 and APISERVER not in self.starts_s
@@ -183,11 +208,35 @@ class Components:
                 del self.starts_s[name]
                 self._start(name, now, restarted=True)
 
+    def _stop_servers(self, now: float) -> None:
+        """An etcd member that cannot write exits; systemd starts it again and again, with success once there is room.
+
+        Where the server is one process, its kubelet goes with it; the containers run on.
+        """
+        for node in self.etcd:
+            writable = bool(self.no_space.writable[node])
+            name, exited = self.state.nodes[node].name, node in self.exited
+            if not writable and not exited:
+                self.exited.add(node)
+                self.state.emit(Event(now, "Node", name, "ServerExited", "etcd cannot write its log"))
+                if self.control_plane.single_process:
+                    self.state.stop_kubelet(node)
+            elif writable and exited and now >= self._restarts_s(node) - TOLERANCE_S:
+                self.exited.remove(node)
+                if self.control_plane.single_process:
+                    self.state.start_kubelet(node)
+
+    def _restarts_s(self, node: int) -> float:
+        """When the server on *node* runs again; inf while it cannot write."""
+        if not self.no_space.writable[node]:
+            return math.inf
+        return float(self.no_space.since_s[node]) + self.control_plane.supervisor_restart_s
+
     def _move_leader(self, now: float) -> None:
         """Controllers that are lost with their server lead again on another one, once their lease has run out."""
-        if self.leader == NOWHERE or self.state.node_down[self.leader] == 0:
+        if self.leader == NOWHERE or self._serves(self.leader):
             return
-        servers = [node for node in self.etcd if self.state.node_down[node] == 0]
+        servers = [node for node in self.etcd if self._serves(node)]
         if not servers:
             return  # nobody can take over
         self.leader = servers[0]
@@ -197,12 +246,13 @@ class Components:
 
     def due(self, now: float) -> float:
         """When a process starts, or watches are open again."""
+        server_s = min((self._restarts_s(node) for node in self.exited), default=math.inf)
         if APISERVER in self.starts_s:
-            return self.starts_s[APISERVER]
+            return min(server_s, self.starts_s[APISERVER])
         if not self.api_up:
-            return math.inf
+            return server_s
         sees_s = self.leases.blind_until_s if self.leases.is_blind(now) else math.inf
-        return min([sees_s, *self.starts_s.values()])
+        return min([server_s, sees_s, *self.starts_s.values()])
 
     def _quorum(self) -> bool:
         if self.down[ETCD] or not self.has_leader:
@@ -272,3 +322,7 @@ class Components:
             AttachDetach(parameters, self.attachments),
             EndpointSlice(),
         ]
+
+
+def _or_zeros(phases_s: NDArray[np.float64] | None, state: ClusterState) -> NDArray[np.float64]:
+    return np.zeros(len(state.nodes)) if phases_s is None else phases_s

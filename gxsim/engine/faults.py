@@ -11,6 +11,7 @@ from gxsim.engine.acts import LEVELS, level_value
 from gxsim.engine.components import COMPONENTS, DISK, ETCD
 from gxsim.engine.degrade import check_parameters
 from gxsim.engine.fault_kinds import STEPS, WORKFLOW, FaultKind, action_of, kind_of
+from gxsim.engine.filling import check_filling
 from gxsim.engine.occurrences import occurrences
 from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of, selects_pods
 from gxsim.errors import ScenarioError
@@ -134,6 +135,8 @@ def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
     _check_direction(fault, path)
     _check_level(fault, path)
     _check_quota(fault, path)
+    if fault.action == "disk-fill":
+        check_filling(fault, path)
     rows = _rows(state, fault, kind, path)
     _check_disks(state, fault, rows, path)
     return Injection(fault, kind, rows)

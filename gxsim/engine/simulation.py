@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from gxsim.controllers.disks import Contents
 from gxsim.controllers.lease import Leases
 from gxsim.engine.components import Components
 from gxsim.engine.fault_kinds import kind_of
@@ -26,7 +27,10 @@ MOST_ROUNDS = 10_000  # of controllers within one settle, and of settles at one 
 
 
 class Simulation:
-    """One run of *state* under *faults*. Give *phases* to fix what chance decides otherwise."""
+    """One run of *state* under *faults*.
+
+    Give *phases* to fix what chance decides otherwise, *contents* for what lies on the disks and grows there.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Simulation:
         faults: Sequence[Fault] = (),
         etcd_members: Sequence[str] = (),
         phases: Phases | None = None,
+        contents: Contents | None = None,
         check: bool = True,
     ):
         self.state, self.streams, self.check = state, streams, check
@@ -57,6 +62,7 @@ class Simulation:
             leases=self.leases,
             phases=phases,
             etcd_members=etcd_members,
+            contents=contents,
         )
         self.injections = injections(state, faults)
         self._wake = self.env.event()

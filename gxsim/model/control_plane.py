@@ -19,6 +19,9 @@ class ControlPlane:
     retry_period_s: float = spec(2.0, doc="Pause between tries to get the lease", gt=0)
     supervisor_restart_s: float = spec(5.0, doc="Pause before systemd starts an exited process again", ge=0)
     component_start_s: float = spec(0.5, doc="From the start of controllers or scheduler to their first work", ge=0)
+    single_process: bool = spec(
+        True, doc="Whether a server, its etcd and its kubelet are one process, as with K3s: one ends with the other"
+    )
     apiserver_start_s: float = spec(5.0, doc="From the start of an API server to its first answer", ge=0)
     request_timeout_s: float = spec(60.0, doc="Longest time a request hangs in the API server without etcd", gt=0)
     watch_backoff_s: float = spec(0.8, doc="First pause before a lost watch is opened again; it doubles", gt=0)
@@ -88,6 +91,30 @@ class Kubelet:
     crash_backoff_reset_s: float = spec(
         600.0, doc="A container that ran so long starts with the first pause again", gt=0
     )
+    nodefs_available: float = spec(
+        0.05, doc="Share of a disk below which pods are evicted; 0.1 where K3s does not set it", ge=0, le=1
+    )
+    imagefs_available: float = spec(
+        0.05,
+        doc="The same where images lie, on the same disk; 0.15 where K3s does not set it",
+        ge=0,
+        le=1,
+    )
+    inodes_free: float = spec(
+        0.0,
+        doc="Share of free inodes below which pods are evicted; 0.05 where K3s sets no limits",
+        ge=0,
+        le=1,
+    )
+    minimum_reclaim: float = spec(
+        0.10, doc="Share of a disk that must be free beyond the limit once it was met; 0 where not K3s", ge=0, le=1
+    )
+    pressure_transition_s: float = spec(300.0, doc="How long a pressure condition outlasts its cause", ge=0)
+    housekeeping_s: float = spec(10.0, doc="Pause between two looks at what is left, when nothing is evicted", gt=0)
+    eviction_cleanup_s: float = spec(1.0, doc="Pause after an eviction until the next look", gt=0)
+    image_gc_high: float = spec(0.85, doc="Used share of a disk from which on unused images are removed", ge=0, le=1)
+    image_gc_low: float = spec(0.80, doc="Used share of a disk down to which unused images are removed", ge=0, le=1)
+    image_gc_period_s: float = spec(300.0, doc="Pause between two looks at whether images must be removed", gt=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,9 +56,14 @@ class HostGrowth:
     name: str = spec(doc="What it is")
     node_selector: Mapping[str, str] = spec(doc="Labels of the nodes; none: every node", factory=dict)
     each: str = spec(
-        "node", doc="What the amounts are of: the node, or each of its containers", choices=("node", "container")
+        "node",
+        doc="What the amounts are of: the node, or each container or emptyDir of its pods, and gone with it",
+        choices=("node", "container", "emptyDir"),
     )
     level_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest amount that is there", ge=0)
+    unused_share: tuple[float, float] = spec(
+        (0.0, 0.0), doc="Lowest and highest share that image garbage collection may remove", ge=0, le=1
+    )
     per_day_bytes: tuple[int, int] = spec((0, 0), doc="Lowest and highest growth per day", ge=0)
     retention_s: float | None = spec(None, doc="How long data is kept; absent: for ever", gt=0)
     source: str = spec(doc="Where the value comes from")

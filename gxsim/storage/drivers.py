@@ -106,6 +106,16 @@ class Ends:
         return np.array(ends, float)
 
 
+class Middles:
+    """The middle of every range, in place of draws: one path."""
+
+    paths = 1
+
+    def between(self, name: str, ends: tuple[float, float]) -> NDArray:
+        """(1,) the middle of two ends."""
+        return np.array([sum(ends) / 2])
+
+
 def writes_per_day(model: Model) -> float:
     """Writes a day of the request paths under the stated populations."""
     rate = sum(population.rate for population in model.populations)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import NDArray
 
+from gxsim.controllers.disks import empty_dirs
 from gxsim.model.storage import Backup, Growth
 from gxsim.state import PENDING, ClusterState, owner_name
 
@@ -71,6 +72,14 @@ def container_counts(state: ClusterState) -> NDArray[np.int64]:
     counts = np.zeros(len(state.nodes), np.int64)
     for pod in np.flatnonzero(state.pod_active & (state.pod_node != PENDING)):
         counts[state.pod_node[pod]] += len(state.templates[state.pod_template[pod]].containers)
+    return counts
+
+
+def empty_dir_counts(state: ClusterState) -> NDArray[np.int64]:
+    """(nodes,) emptyDirs of the pods bound to each node."""
+    counts = np.zeros(len(state.nodes), np.int64)
+    for pod in np.flatnonzero(state.pod_active & (state.pod_node != PENDING)):
+        counts[state.pod_node[pod]] += empty_dirs(state.templates[state.pod_template[pod]])
     return counts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.controllers.disk_pressure import disk_bytes
+from gxsim.controllers.disks import disk_bytes
 from gxsim.errors import ScenarioError
 from gxsim.model.model import Model, Monitoring
 from gxsim.model.storage import Backup, Growth, HostGrowth, SampleStore
@@ -17,12 +17,13 @@ from gxsim.storage.drivers import (
     MONTH_DAYS,
     Copies,
     Draws,
+    Middles,
     Source,
     interval_s,
     series_of,
     writes_per_day,
 )
-from gxsim.storage.places import Place, container_counts, places
+from gxsim.storage.places import Place, container_counts, empty_dir_counts, places
 
 Filled = tuple[str, int]  # what is filled: a place, space for copies, a node, or AWAY
 AWAY: Filled = ("away", 0)
@@ -59,7 +60,7 @@ class Plan:
         return int(np.ceil(max((one.every_days * (one.keep + 1) for one in local), default=0.0)))
 
 
-def plan(state: ClusterState, model: Model, draws: Draws, *, from_traffic: bool = False) -> Plan:
+def plan(state: ClusterState, model: Model, draws: Draws | Middles, *, from_traffic: bool = False) -> Plan:
     """Rows and drivers of the cluster as it stands; *from_traffic* takes growth per write where the model gives it.
 
     Raises ScenarioError where no growth is stated at all.
@@ -83,10 +84,11 @@ def plan(state: ClusterState, model: Model, draws: Draws, *, from_traffic: bool 
 class _Builder:
     """Collects drivers and what they fill; copies come after all sources, places first among the rows."""
 
-    def __init__(self, state: ClusterState, draws: Draws):
+    def __init__(self, state: ClusterState, draws: Draws | Middles):
         self.state, self.draws = state, draws
         self.places = places(state)
         self.containers = container_counts(state)
+        self.counts = {"container": self.containers, "emptyDir": empty_dir_counts(state)}
         self._drivers: list[Source | Copies] = []
         self._reserved: list[Row] = []
         self._away: dict[str, tuple[Backup, dict[int, float]]] = {}  # what copies off the nodes hold, by their name
@@ -134,7 +136,7 @@ class _Builder:
         )
         for node, noun in enumerate(self.state.nodes):
             if all(noun.labels.get(key) == value for key, value in host.node_selector.items()):
-                times = float(self.containers[node]) if host.each == "container" else 1.0
+                times = float(self.counts[host.each][node]) if host.each in self.counts else 1.0
                 self.fill(("node", node), driver, times)
 
     def store_samples(self, monitoring: Monitoring, store: SampleStore) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from gxsim.controllers.disk_pressure import disk_bytes
+from gxsim.controllers.disks import disk_bytes
 from gxsim.model.model import Model
 from gxsim.model.storage import Backup, Growth, StorageStatement, Store
 from gxsim.state import ClusterState

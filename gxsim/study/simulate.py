@@ -23,6 +23,7 @@ from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
+from gxsim.storage.contents import contents
 from gxsim.study.data_plane import play
 from gxsim.study.result import Result
 from gxsim.study.start import started, tie_breaker
@@ -92,6 +93,7 @@ def simulation(case: Case, state: ClusterState, framework: Framework, streams: S
         pod_timings=case.model.pod_timings,
         faults=case.scenario.faults,
         etcd_members=[state.nodes[node].name for group in servers for node in group],
+        contents=contents(state, case.model),
     )
 
 
