@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gxsim.validate.failures import FAMILY
+from gxsim.validate import validate
+from gxsim.validate.failures import FAMILY, FITTED
 from gxsim.validate.record import Check
 
 RECORDINGS = Path(__file__).parent / "truth" / "failures"
@@ -41,6 +42,24 @@ def test_enough_milestones_agree() -> None:
     found = [check.agreed for name in NAMES for check in checks(name)]
     assert len(found) > 2400
     assert sum(found) >= FAMILY.bound * len(found)
+
+
+def test_the_documented_figures_are_those_of_the_replays() -> None:
+    rows = re.findall(r"^\| (\w) \| (\d+) of (\d+) \| (\d+) of (\d+) \|$", EXPLANATIONS.read_text(), re.MULTILINE)
+    found: dict[str, list[int]] = {letter: [0, 0, 0, 0] for letter in sorted({name[0] for name in NAMES})}
+    for name in NAMES:
+        for column, of_run in enumerate((checks(name), FITTED.replay(document(name)))):
+            found[name[0]][2 * column] += sum(check.agreed for check in of_run)
+            found[name[0]][2 * column + 1] += len(of_run)
+    assert {letter: [int(count) for count in counts] for letter, *counts in rows} == found
+
+
+def test_a_recording_is_reported_once_as_fitted_strictly_and_once_with_every_phase() -> None:
+    agreement = validate([RECORDINGS / "g_control_plane_outage__r6_apiserver_down_100s_no_leader_election.json.gz"])
+    assert [(family.name, family.checks - family.agreed) for family in agreement] == [
+        ("failures", 8),
+        ("failures, every phase fitted", 0),
+    ]
 
 
 def test_the_explanations_are_about_recordings_that_are_there() -> None:

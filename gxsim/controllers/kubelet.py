@@ -67,7 +67,10 @@ class Kubelet:
         status_s: NDArray[np.float64],
         reconcile_s: NDArray[np.float64],
     ):
-        """*status_s* and *reconcile_s* (nodes,) are times at which kubelets compare nodes and pods with the API's."""
+        """*status_s* and *reconcile_s* (nodes,) are times at which kubelets compare nodes and pods with the API's.
+
+        A time that is nan is unknown: pods are compared half a period after there is something to put right.
+        """
         self.parameters, self.pod_timings = parameters, tuple(pod_timings)
         self.leases, self.informer = leases, informer
         self.status_s, self.reconcile_s = status_s, reconcile_s
@@ -218,8 +221,7 @@ class Kubelet:
         if pod in self.crash_after_s:
             return max(now, float(state.pod_started_s[pod]) + self.crash_after_s[pod]), "exit"
         if memory.ready and not state.pod_ready[pod]:  # the node controller thought otherwise
-            tick_s = float(tick(self.reconcile_s[state.pod_node[pod]], self.parameters.status_period_s, now))
-            return (resumed_s if resumed_s >= now else tick_s), "ready"
+            return (resumed_s if resumed_s >= now else self._compares_s(int(state.pod_node[pod]), now)), "ready"
         if not state.pod_ready[pod] and not state.pod_stalled[pod]:
             answers_s = max(float(state.pod_started_s[pod]) + timing.ready_s, memory.answers_s)
             ready_s = passing_s(timing.readiness, timing.startup, float(state.pod_started_s[pod]), answers_s)
@@ -228,6 +230,11 @@ class Kubelet:
             return self._stalled_plan(state, pod, memory, timing)
         ends_s = float(state.pod_started_s[pod]) + timing.run_s
         return None if math.isinf(ends_s) else (max(now, ends_s), "complete")
+
+    def _compares_s(self, node: int, now: float) -> float:
+        """When the kubelet of *node* next compares its pods with the API's; on average where its phase is unknown."""
+        phase_s, period_s = float(self.reconcile_s[node]), self.parameters.status_period_s
+        return now + period_s / 2 if math.isnan(phase_s) else _tick(phase_s, period_s, now)
 
     def _start_s(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> float:
         """When containers that do not run will: after the start delay, or after the crash back-off."""

@@ -1,7 +1,8 @@
 """ReplicaSet: as many active pods as wanted, created in doubling batches (pkg/controller/replicaset)."""
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gxsim.controllers.admission import Admission, Refused
@@ -10,7 +11,7 @@ from gxsim.controllers.informer import Informer, WorkQueue
 from gxsim.controllers.names import HASH_LABEL, suffix, template_hash
 from gxsim.model.control_plane import ControlPlane
 from gxsim.model.pod import PodTemplate
-from gxsim.state import PENDING, PHASE_RUNNING, ClusterState, Event, Owner
+from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, ClusterState, Event, Owner
 
 
 class ReplicaSet:
@@ -24,7 +25,7 @@ class ReplicaSet:
         admission: Admission,
         victim_order: Callable[[int], float] | None = None,
     ):
-        """*victim_order* decides among pods that are equal victims, lowest first; None takes the youngest."""
+        """*victim_order* decides among pods that are equal victims, lowest first; None: as nodes take turns."""
         self.control_plane, self.informer, self.admission = control_plane, informer, admission
         self.victim_order = victim_order
         self.queue = WorkQueue("ReplicaSet", control_plane)
@@ -48,7 +49,7 @@ class ReplicaSet:
             status = (len(active), sum(bool(state.pod_ready[pod]) for pod in active))
             return self._create(state, owner, missing, now, status)
         if missing < 0:
-            for pod in self._victims(state, active, now)[: min(-missing, self.control_plane.burst_replicas)]:
+            for pod in self._victims(state, owner, active, now)[: min(-missing, self.control_plane.burst_replicas)]:
                 delete_pod(state, pod, now)
         self.queue.forget(owner)
         return missing < 0
@@ -83,13 +84,30 @@ class ReplicaSet:
             return False
         return True
 
-    def _victims(self, state: ClusterState, active: list[int], now: float) -> list[int]:
-        """Active pods, first victim first (ActivePodsWithRanks.Less)."""
-        beside: dict[int, int] = {}
-        for pod in active:
-            node = int(state.pod_node[pod])
-            beside[node] = beside.get(node, 0) + 1
-        return sorted(active, key=lambda pod: self._rank(state, pod, beside[int(state.pod_node[pod])], now))
+    def _victims(self, state: ClusterState, owner: int, active: list[int], now: float) -> list[int]:
+        """Active pods, first victim first (ActivePodsWithRanks.Less).
+
+        Which of equal victims goes first is chance in Kubernetes; here nodes take turns with their youngest pods.
+        """
+        beside = Counter(int(state.pod_node[pod]) for pod in self._related(state, owner) if is_active(state, pod))
+        ranks = {pod: self._rank(state, pod, beside[int(state.pod_node[pod])], now) for pod in active}
+        turns: Counter[tuple[object, ...]] = Counter()
+        keys: dict[int, tuple[float, ...]] = {}
+        for pod in reversed(active):
+            place = (int(state.pod_node[pod]), ranks[pod])
+            keys[pod] = (*ranks[pod], self._chosen(pod), turns[place], -pod)
+            turns[place] += 1
+        return sorted(active, key=lambda pod: keys[pod])
+
+    def _chosen(self, pod: int) -> float:
+        return 0.0 if self.victim_order is None else self.victim_order(pod)
+
+    def _related(self, state: ClusterState, owner: int) -> Iterator[int]:
+        """Pods of all ReplicaSets of its Deployment (getIndirectlyRelatedPods): new pods count beside old ones."""
+        parent = state.owners[owner].parent
+        for other, held in enumerate(state.owners):
+            if other == owner or (parent != NO_OWNER and held.parent == parent):
+                yield from self.informer.pods_of(other)
 
     def _rank(self, state: ClusterState, pod: int, beside: int, now: float) -> tuple[float, ...]:
         ready_since_s = float(state.pod_ready_since_s[pod])
@@ -103,7 +121,6 @@ class ReplicaSet:
             _age_rank(now, ready_since_s),
             -int(state.pod_restarts[pod]),
             _age_rank(now, float(state.pod_created_s[pod])),
-            -pod if self.victim_order is None else self.victim_order(pod),
         )
 
 

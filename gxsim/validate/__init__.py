@@ -119,9 +119,16 @@ def validate(paths: Iterable[Path | str]) -> Agreement:
         if family is None:
             unrecognised.append(str(path))
         else:
-            replayed.setdefault(family.name, []).append((str(path), _replay(family, document)))
-    families = (_agreement(f, replayed[f.name]) for f in FAMILIES if f.name in replayed)
+            for one in _readings(family):
+                replayed.setdefault(one.name, []).append((str(path), _replay(one, document)))
+    readings = (one for family in FAMILIES for one in _readings(family))
+    families = (_agreement(f, replayed[f.name]) for f in readings if f.name in replayed)
     return Agreement(families=tuple(families), unrecognised=tuple(unrecognised))
+
+
+def _readings(family: Family) -> tuple[Family, ...]:
+    """The family and what is reported beside it."""
+    return (family,) if family.beside is None else (family, family.beside)
 
 
 def _agreement(family: Family, replayed: Sequence[tuple[str, list[Check]]]) -> FamilyAgreement:

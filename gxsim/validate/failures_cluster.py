@@ -17,7 +17,8 @@ Object = dict[str, Any]
 NAMESPACE = "default"
 LOCAL, NETWORK = "local-path", "fake-csi"  # the classes of the recordings, with what stands behind them
 PROVISIONERS = {LOCAL: "rancher.io/local-path", NETWORK: "driver.longhorn.io"}
-EARLY_S = 0.5  # an API server answers requests so long before its /readyz is ok
+EARLY_S = 0.75  # an API server answers requests so long before its /readyz is ok
+LEASE_BEHIND_S = 0.6  # three renewals at 2 % jitter on average: runs begin half a minute after their kubelets
 TIMINGS = ("sim/start", "sim/ready", "sim/stop")
 
 
@@ -87,6 +88,13 @@ class Recording:
     def renewed_s(self, node: str) -> float:
         """When the node last renewed its Lease before the fault."""
         return float(self.document["fault"]["lastLeaseRenewal_ms"].get(node, 0.0)) / 1000
+
+    def compared_s(self, node: str) -> float:
+        """When the node's kubelet compared its status with the API's: both loops began with the kubelet.
+
+        The Lease's period is longer by its jitter, so that its renewals fall behind from then on.
+        """
+        return self.renewed_s(node) - LEASE_BEHIND_S
 
     def _nodes(self) -> list[Object]:
         return [

@@ -1,11 +1,13 @@
 """Recorded milestones against simulated ones: who is who, and what agrees."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from gxsim.validate.failures_milestones import Milestones, PodRun
 
 TOLERANCE_S, TOLERANCE_SHARE = 0.5, 0.01
+BURST_S = 0.5  # pods created within it of one another may come in any order
 
 Comparison = tuple[str, str, bool, str]  # object, milestone, whether it agrees, what differed
 
@@ -37,24 +39,32 @@ def compare(name: str, recorded: Milestones, found: Milestones, horizon_s: float
 def pairs(recorded: Sequence[PodRun], found: Sequence[PodRun]) -> Iterator[tuple[PodRun | None, PodRun | None]]:
     """Recorded and simulated pods that stand for one another; None where one side has no such pod.
 
-    Pods of the start have the same name. Others are matched within their workload in order of creation: first those
-    on the same node, then what is left.
+    A pod of a StatefulSet has its name. Others are matched within their workload in order: first those on the same
+    node, then what is left.
     """
     left: dict[str, list[PodRun]] = defaultdict(list)
-    initial = {run.name: run for run in found if run.initial}
-    for run in sorted((run for run in found if not run.initial), key=lambda run: run.created_s):
-        left[run.workload].append(run)
+    for run in in_order(found):
+        left[run.group].append(run)
     unmatched = []
-    for run in sorted(recorded, key=lambda run: run.created_s):
-        if run.initial:
-            yield run, initial.pop(run.name, None)
-            continue
-        same = next((other for other in left[run.workload] if other.node == run.node), None)
+    for run in in_order(recorded):
+        same = next((other for other in left[run.group] if other.node == run.node), None)
         if same is None:
             unmatched.append(run)
         else:
-            left[run.workload].remove(same)
+            left[run.group].remove(same)
             yield run, same
     for run in unmatched:
-        yield run, left[run.workload].pop(0) if left[run.workload] else None
-    yield from ((None, run) for run in (*initial.values(), *(run for runs in left.values() for run in runs)))
+        yield run, left[run.group].pop(0) if left[run.group] else None
+    yield from ((None, run) for runs in left.values() for run in runs)
+
+
+def in_order(runs: Sequence[PodRun]) -> list[PodRun]:
+    """Pods by creation; those of one burst, as those of the start, are each other's like: by the time of deletion."""
+    keys: dict[int, tuple[float, float]] = {}
+    burst_s: dict[str, float] = {}  # when the last burst of each group began
+    for i in sorted(range(len(runs)), key=lambda i: runs[i].created_s):
+        run = runs[i]
+        if run.created_s > burst_s.get(run.group, -math.inf) + BURST_S:
+            burst_s[run.group] = run.created_s
+        keys[i] = (burst_s[run.group], min(run.milestones.get("deletion", ()), default=math.inf))
+    return [runs[i] for i in sorted(keys, key=lambda i: keys[i])]

@@ -13,6 +13,7 @@ from gxsim.state import (
     ENDPOINT_SERVING,
     ENDPOINT_TERMINATING,
     NO_ENDPOINT,
+    NO_OWNER,
     PENDING,
     PHASE_RUNNING,
     READY,
@@ -51,7 +52,7 @@ class PodRun:
     """The milestones of one pod, recorded or simulated."""
 
     name: str
-    workload: str
+    group: str  # its workload, or its own name where that is not generated
     node: str
     initial: bool
     milestones: Milestones = field(default_factory=lambda: defaultdict(list))
@@ -78,9 +79,9 @@ def recorded_pods(document: Object) -> list[PodRun]:
 
 
 def _recorded_pod(pod: Object) -> PodRun:
-    run = PodRun(
-        pod["name"], workload_name(pod["owner"]) or pod["name"], pod.get("node") or "", bool(pod.get("initial"))
-    )
+    named = (pod["owner"] or "").startswith("StatefulSet/")
+    group = pod["name"] if named else workload_name(pod["owner"]) or pod["name"]
+    run = PodRun(pod["name"], group, pod.get("node") or "", bool(pod.get("initial")))
     for key, name in SINGLE.items():
         if key in pod:
             run.milestones[name].append(pod[key] / 1000)
@@ -122,7 +123,10 @@ def simulated_pods(replayed: Replayed) -> list[PodRun]:
     runs = []
     for pod in range(len(state.pod_names)):
         node = state.nodes[state.pod_node[pod]].name if state.pod_node[pod] != PENDING else ""
-        run = PodRun(recorded.get(pod, state.pod_names[pod]), owner_name(state, pod), node, pod in recorded)
+        owner = int(state.pod_owner[pod])
+        named = owner != NO_OWNER and state.owners[owner].kind == "StatefulSet"
+        group = state.pod_names[pod] if named else owner_name(state, pod)
+        run = PodRun(recorded.get(pod, state.pod_names[pod]), group, node, pod in recorded)
         for name, time_s in _pod_milestones(replayed, pod):
             run.milestones[name].append(time_s)
         begun_s = float(state.pod_created_s[pod]) if pod not in recorded else -np.inf

@@ -158,15 +158,15 @@ def _initial_rows(state: ClusterState, recording: Recording) -> dict[str, int]:
 
 
 def _phases(state: ClusterState, recording: Recording, chance: Chance, victim_order: Callable[[int], float]) -> Phases:
-    control_plane = recording.control_plane
+    control_plane, names = recording.control_plane, [node.name for node in state.nodes]
     return Phases(
         monitor_s=(START_S + chance.monitor_s) % control_plane.node_monitor_period_s,
         pod_gc_s=(START_S + chance.pod_gc_s) % control_plane.pod_gc_period_s,
         flush_s=0.0,
         quota_s=0.0,
         leases_s=np.array([START_S + recording.renewed_s(node.name) for node in state.nodes]),
-        status_s=np.array([START_S + chance.status_s.get(node.name, 0.0) for node in state.nodes]),
-        reconcile_s=np.array([START_S + chance.reconcile_s.get(node.name, 0.0) for node in state.nodes]),
+        status_s=np.array([START_S + chance.status_s.get(name, recording.compared_s(name)) for name in names]),
+        reconcile_s=np.array([START_S + chance.reconcile_s.get(name, np.nan) for name in names]),
         watch_jitter=chance.watch_jitter,
         component_start_s=chance.component_start_s,
         raced=chance.raced,

@@ -19,10 +19,11 @@ class Family:
     """One kind of recording.
 
     ``recognises`` looks at a parsed document (file names do not count), ``replay`` yields its checks, ``bound`` is the
-    least share of checks that must agree.
+    least share of checks that must agree. ``beside`` is another way to replay the same recordings, reported apart.
     """
 
     name: str
     bound: float
     recognises: Callable[[Any], bool]
     replay: Callable[[Any], list[Check]]
+    beside: "Family | None" = None
