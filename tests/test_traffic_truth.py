@@ -94,12 +94,19 @@ def test_round_robin_is_no_random_chain() -> None:
     assert failed == [f"{run['id']} same as before"]
 
 
-def test_pools_wait_as_stations_do_except_for_two_cells_that_did_not_repeat() -> None:
-    failed = disagreements(pools.FAMILY, "postgres/pool_latency.csv")
-    assert [text.split(":")[0] for text in failed] == [
-        "fixed20ms pool 20 at 482.22/s",
-        "fixed20ms pool 20 at 771.56/s",
-    ]
+def test_pools_wait_as_stations_do() -> None:
+    assert disagreements(pools.FAMILY, "postgres/pool_latency.csv") == []
+
+
+def test_a_pool_whose_host_never_stalls_waits_too_little() -> None:
+    """Without the stalls in a cell's own service times two pools of 20 seem to wait for nothing."""
+    calm = []
+    for row in recording("postgres/pool_latency.csv"):
+        sleep = pools.SLEEPS.get(row["service"], (0.0, lambda share: 0.0))[1]
+        usual_ms = float(row["service_p50_ms"]) - sleep(0.5)
+        calm.append({**row, **{f"service_{name}_ms": str(sleep(at) + usual_ms) for name, at in pools.RECORDED.items()}})
+    failed = [check.name for check in pools.replay(calm) if not check.agreed]
+    assert {"fixed20ms pool 20 at 482.22/s", "fixed20ms pool 20 at 771.56/s"} <= set(failed)
 
 
 def test_a_chain_without_endpoints_refuses() -> None:

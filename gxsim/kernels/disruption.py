@@ -33,17 +33,18 @@ class Disruption:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """(customers,) when each began for the last time and when it left; NaN where it never did."""
+    """(customers,) when each began for the last and for the first time, and when it left; NaN where it never did."""
 
     starts: NDArray
     departures: NDArray
+    begun: NDArray
 
 
 def fifo_disrupted(
     arrivals: NDArray, services: NDArray, servers: int, disruptions: Sequence[Disruption] = ()
 ) -> Visits:
     """What becomes of every customer of a station of *servers* that meets *disruptions*, in order of time."""
-    visits = Visits(np.full(len(arrivals), np.nan), np.full(len(arrivals), np.nan))
+    visits = Visits(*(np.full(len(arrivals), np.nan) for _ in range(3)))
     left = np.array(services, float)  # service still to be had
     free = idle_servers(servers)
     queue = np.empty(0, np.int64)
@@ -72,6 +73,7 @@ def _epoch(
     begun = int(np.searchsorted(starts, end_s, side="right"))  # starts never go back
     mine = queue[:begun]
     visits.starts[mine] = starts[:begun]
+    visits.begun[mine] = np.fmin(visits.begun[mine], starts[:begun])
     visits.departures[mine] = starts[:begun] + left[mine]
     return after(free, visits.departures[mine]), mine, queue[begun:]
 
