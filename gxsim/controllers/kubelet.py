@@ -234,7 +234,7 @@ class Kubelet:
     def _compares_s(self, node: int, now: float) -> float:
         """When the kubelet of *node* next compares its pods with the API's; on average where its phase is unknown."""
         phase_s, period_s = float(self.reconcile_s[node]), self.parameters.status_period_s
-        return now + period_s / 2 if math.isnan(phase_s) else _tick(phase_s, period_s, now)
+        return now + period_s / 2 if math.isnan(phase_s) else float(tick(phase_s, period_s, now))
 
     def _start_s(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> float:
         """When containers that do not run will: after the start delay, or after the crash back-off."""
