@@ -34,6 +34,14 @@ LOCAL = {
     "volumeBindingMode": "WaitForFirstConsumer",
 }
 KINDS = {"node": "NodeChaos", "kubelet": "NodeChaos", "pod": "PodChaos", "container": "PodChaos", "crash": "PodChaos"}
+OF_CRON_JOBS = (
+    "schedule",
+    "timeZone",
+    "concurrencyPolicy",
+    "startingDeadlineSeconds",
+    "successfulJobsHistoryLimit",
+    "failedJobsHistoryLimit",
+)
 CONDITIONS = ("Unknown", "NotReady", "Ready")
 
 
@@ -90,6 +98,20 @@ class Teller:
         self.objects.append({"kind": kind, "metadata": {"name": name, "namespace": "app"}, "spec": spec})
         service = {"metadata": {"name": name, "namespace": "app"}, "spec": {"selector": labels}}
         self.objects.append({"kind": "Service", **service})
+        yield from ()
+
+    def do_batch(self, reference: str, **given: str) -> Iterator[str]:
+        """``batch CronJob/report schedule=*/5,*,*,*,* run=2m`` (commas for blanks), fields of it and of its Job."""
+        kind, name = reference.split("/")
+        self.timings.append(PodTiming(labels={"app": name}, start_s=1.0, run_s=duration_s(given.pop("run", "1m"))))
+        values: dict[str, Any] = {key: int(value) if value.isdigit() else value for key, value in given.items()}
+        container = {"name": "c", "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}
+        pod = {"containers": [container], "restartPolicy": values.pop("restartPolicy", "Never")}
+        own = {key: values.pop(key) for key in OF_CRON_JOBS if key in values}
+        job = {**values, "template": {"metadata": {"labels": {"app": name}}, "spec": pod}}
+        if kind == "CronJob":
+            job = {**own, "schedule": own["schedule"].replace(",", " "), "jobTemplate": {"spec": job}}
+        self.objects.append({"kind": kind, "metadata": {"name": name, "namespace": "app"}, "spec": job})
         yield from ()
 
     def do_budget(self, app: str, **given: str) -> Iterator[str]:
@@ -174,7 +196,11 @@ def story(state: ClusterState, timeline: Timeline) -> Iterator[str]:
         yield f"{time_s:9.2f} s  {', '.join(who)} {what}"
 
 
-TOLD = ("DrainFailed", "FailedCreate", "FailedScheduling", "ProgressDeadlineExceeded", "EvictionRefused", "NodeDrained")
+TOLD = (
+    *("DrainFailed", "FailedCreate", "FailedScheduling", "ProgressDeadlineExceeded", "EvictionRefused", "NodeDrained"),
+    *("Completed", "BackoffLimitExceeded", "DeadlineExceeded"),
+    *("SuccessfulCreate", "JobAlreadyActive", "TooManyMissedTimes", "UnknownTimeZone"),
+)
 
 
 def node_changes(state: ClusterState, timeline: Timeline) -> Iterator[tuple[float, str, str]]:

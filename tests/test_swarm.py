@@ -13,7 +13,7 @@ from gxsim.model.control_plane import ControlPlane, Kubelet
 from gxsim.model.fault import Fault, FaultSelector
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
-from gxsim.state import PENDING, READY, ClusterState
+from gxsim.state import NO_OWNER, PENDING, READY, ClusterState
 
 SEEDS = int(os.environ.get("GXSIM_SWARM_SEEDS", "200"))
 HOUR_S = 3600.0
@@ -63,6 +63,8 @@ def random_cluster(rng: np.random.Generator) -> Cluster:
             volumeClaimTemplates=[claim],
         ),
         workload("DaemonSet", "agent", rng),
+        *(batch("Job", f"load{i}", rng) for i in range(rng.integers(0, 3))),
+        *(batch("CronJob", f"report{i}", rng) for i in range(rng.integers(0, 3))),
         budget("web0", minAvailable=1),
         budget("db", maxUnavailable=1),
         {"kind": "Service", "metadata": {"name": "web0", "namespace": "app"}, "spec": {"selector": {"app": "web0"}}},
@@ -83,6 +85,37 @@ def workload(kind: str, name: str, rng: np.random.Generator, **spec: object) -> 
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container], "tolerations": TOLERATIONS}}
     spec |= {"selector": {"matchLabels": labels}, "template": template}
     return {"kind": kind, "metadata": {"name": name, "namespace": "app"}, "spec": spec}
+
+
+def batch(kind: str, name: str, rng: np.random.Generator) -> dict:
+    """A Job, or a CronJob that makes one every few minutes, under random rules."""
+    requests = {"cpu": "50m", "memory": "64Mi"}
+    pod = {
+        "containers": [{"name": "c", "resources": {"requests": requests}}],
+        "restartPolicy": str(rng.choice(["Never", "OnFailure"])),
+        "tolerations": TOLERATIONS,
+    }
+    job: dict = {
+        "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+        "parallelism": int(rng.integers(1, 4)),
+        "backoffLimit": int(rng.integers(0, 5)),
+        "podReplacementPolicy": str(rng.choice(["TerminatingOrFailed", "Failed"])),
+    }
+    if rng.random() < 0.7:
+        job["completions"] = int(rng.integers(1, 6))
+    if rng.random() < 0.3:
+        job["activeDeadlineSeconds"] = int(rng.integers(30, 600))
+    if rng.random() < 0.3:
+        job["ttlSecondsAfterFinished"] = int(rng.integers(0, 600))
+    if kind == "CronJob":
+        job = {
+            "schedule": f"*/{rng.integers(2, 30)} * * * *",
+            "concurrencyPolicy": str(rng.choice(["Allow", "Forbid", "Replace"])),
+            "jobTemplate": {"spec": job},
+        }
+        if rng.random() < 0.3:
+            job["startingDeadlineSeconds"] = int(rng.integers(10, 300))
+    return {"kind": kind, "metadata": {"name": name, "namespace": "app"}, "spec": job}
 
 
 def budget(app: str, **spec: int) -> dict:
@@ -156,10 +189,30 @@ def test_whatever_happens_the_state_stays_consistent_and_the_cluster_recovers(se
     assert (state.node_ready == READY).all()
     assert not any(state.taints)
     assert not state.unschedulable.any()
-    assert not (state.pod_exists & state.pod_terminating).any()
-    settled = state.pod_exists & (state.pod_node != PENDING) & ~state.pod_ready
+    lasting = state.pod_exists & ~of_jobs(state)
+    assert not (lasting & state.pod_terminating).any()
+    settled = lasting & (state.pod_node != PENDING) & ~state.pod_ready
     assert not settled.any(), [state.pod_key(int(pod)) for pod in np.flatnonzero(settled)]
-    assert missing(state) == [] or "q" in {quota["metadata"]["name"] for quota in given.quotas}
+    wrong = missing(state) + unfinished(simulation)
+    assert wrong == [] or "q" in {quota["metadata"]["name"] for quota in given.quotas}
+
+
+def of_jobs(state: ClusterState) -> np.ndarray:
+    """(pods,) True for pods that come and go by themselves."""
+    return np.array([owner != NO_OWNER and state.owners[owner].kind == "Job" for owner in state.pod_owner], bool)
+
+
+def unfinished(simulation: Simulation) -> list[str]:
+    """Jobs of the start that are not over, and CronJobs that run more at once than they may."""
+    state, ended = simulation.state, {j for j, s in simulation.components.jobs.items() if s.ended_s is not None}
+    open_jobs = [j for j, o in enumerate(state.owners) if o.kind == "Job" and not o.deleted and j not in ended]
+    wrong = [f"Job {state.owners[job].name} goes on" for job in open_jobs if state.owners[job].parent == NO_OWNER]
+    for row, owner in enumerate(state.owners):
+        cron = owner.workload.cron if owner.kind == "CronJob" else None
+        running = [job for job in open_jobs if state.owners[job].parent == row]
+        if cron is not None and cron.concurrency_policy != "Allow" and len(running) > 1:
+            wrong.append(f"CronJob {owner.name} has {len(running)} Jobs")
+    return wrong
 
 
 def missing(state: ClusterState) -> list[str]:

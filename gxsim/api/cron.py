@@ -1,7 +1,8 @@
-"""The syntax of a CronJob's schedule and time zone, judged as ``robfig/cron`` judges them."""
+"""The syntax of a CronJob's schedule and time zone, judged and read as ``robfig/cron`` does."""
 
 import re
 import zoneinfo
+from typing import NamedTuple
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -13,7 +14,50 @@ _FIELDS: tuple[tuple[int, int, tuple[str, ...], int], ...] = (
     (1, 12, _MONTHS, 1),
     (0, 6, _DAYS, 0),
 )
-_DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_DESCRIPTORS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+class Field(NamedTuple):
+    """The numbers a field of a cron line allows; *star* if it was left open (``*``, ``?`` or ``*/1``)."""
+
+    numbers: frozenset[int]
+    star: bool
+
+
+def schedule_fields(schedule: str) -> tuple[Field, ...]:
+    """Minute, hour, day of month, month and day of week (0 is Sunday) of a schedule without a problem."""
+    line = _DESCRIPTORS.get(schedule, schedule)
+    return tuple(_field(text, bounds) for text, bounds in zip(line.split(), _FIELDS, strict=True))
+
+
+def _field(text: str, bounds: tuple[int, int, tuple[str, ...], int]) -> Field:
+    numbers: set[int] = set()
+    star = False
+    for part in text.split(","):
+        span, _, step_text = part.partition("/")
+        is_open = span in ("*", "?")
+        step = int(step_text or 1)
+        start, end = bounds[:2] if is_open else _ends(span, bounds)
+        if step_text and "-" not in span:
+            end = bounds[1]
+        star |= is_open and step == 1
+        numbers |= set(range(start, end + 1, step))
+    return Field(frozenset(numbers), star)
+
+
+def _ends(span: str, bounds: tuple[int, int, tuple[str, ...], int]) -> tuple[int, int]:
+    """The numbers of ``5``, ``1-5`` or ``mon-fri``."""
+    _, _, names, first = bounds
+    ends = [names.index(e.lower()) + first if e.lower() in names else int(e) for e in span.split("-")]
+    return ends[0], ends[-1]
 
 
 def schedule_problem(schedule: str) -> str | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gxsim.controllers.admission import Admission
 from gxsim.controllers.attach_detach import AttachDetach, Attachments
+from gxsim.controllers.cron_job import CronJob
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
 from gxsim.controllers.disk_pressure import DiskPressure
@@ -16,7 +17,7 @@ from gxsim.controllers.disks import Contents, Disks
 from gxsim.controllers.disruption import Disruption
 from gxsim.controllers.endpoint_slice import EndpointSlice
 from gxsim.controllers.informer import TOLERANCE_S, Informer
-from gxsim.controllers.job import Job
+from gxsim.controllers.job import Job, JobStatus
 from gxsim.controllers.kubelet import Kubelet
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.no_space import NoSpace
@@ -65,6 +66,7 @@ class Components:
         phases: Phases,
         etcd_members: Sequence[str],
         contents: Contents | None = None,
+        began_unix_s: float = 0.0,
     ):
         """*contents* of the disks; None: nothing is known of them, and they matter once a fault fills one."""
         self.state, self.framework, self.control_plane, self.phases = state, framework, control_plane, phases
@@ -100,6 +102,9 @@ class Components:
         )
         self.watches_disks = contents is not None
         self.exited: set[int] = set()  # servers whose process cannot run, because its etcd cannot write
+        self.began_unix_s = began_unix_s  # t = 0 in seconds since 1970, which CronJobs go by
+        self.jobs: dict[int, JobStatus] = {}
+        self.cron_starts: dict[int, float] = {}  # CronJob: when it last started a Job, in seconds since 1970
         self.disruption = Disruption(control_plane, self.informer)
         self.processes: dict[str, list[Controller]] = {}
         self.starts_s: dict[str, float] = {}  # of processes that are to start
@@ -317,7 +322,14 @@ class Components:
             ReplicaSet(parameters, informer=informer, admission=self.admission, victim_order=self.phases.victim_order),
             StatefulSet(parameters, informer=informer, admission=self.admission),
             DaemonSet(parameters, informer=informer, admission=self.admission),
-            Job(parameters, informer=informer, admission=self.admission),
+            Job(parameters, informer=informer, admission=self.admission, statuses=self.jobs),
+            CronJob(
+                parameters,
+                informer=informer,
+                jobs=self.jobs,
+                starts=self.cron_starts,
+                began_unix_s=self.began_unix_s,
+            ),
             VolumeBinder(parameters, self.leases),
             AttachDetach(parameters, self.attachments),
             EndpointSlice(),

@@ -30,6 +30,7 @@ class Simulation:
     """One run of *state* under *faults*.
 
     Give *phases* to fix what chance decides otherwise, *contents* for what lies on the disks and grows there.
+    It begins *began_unix_s* after 1970.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Simulation:
         etcd_members: Sequence[str] = (),
         phases: Phases | None = None,
         contents: Contents | None = None,
+        began_unix_s: float = 0.0,
         check: bool = True,
     ):
         self.state, self.streams, self.check = state, streams, check
@@ -63,6 +65,7 @@ class Simulation:
             phases=phases,
             etcd_members=etcd_members,
             contents=contents,
+            began_unix_s=began_unix_s,
         )
         self.injections = injections(state, faults)
         self._wake = self.env.event()

@@ -11,6 +11,7 @@ from gxsim.model.cluster import (
     Claim,
     ClaimTemplate,
     Cluster,
+    CronSchedule,
     CSIDriver,
     CSINode,
     CSIStorageCapacity,
@@ -76,15 +77,39 @@ def workload(obj: Object, source: str = "") -> Workload:
         pod_management_policy=spec.get("podManagementPolicy") or "OrderedReady",
         update_strategy=strategy.get("type") or "RollingUpdate",
         partition=rolling.get("partition") or 0,
-        max_surge=_or(rolling.get("maxSurge"), "25%"),
+        max_surge=_or(rolling.get("maxSurge"), 0 if obj["kind"] == "DaemonSet" else "25%"),
         max_unavailable=_or(rolling.get("maxUnavailable"), 1 if obj["kind"] == "DaemonSet" else "25%"),
         min_ready_s=float(spec.get("minReadySeconds") or 0),
         progress_deadline_s=float(_or(spec.get("progressDeadlineSeconds"), 600)),
-        completions=_or(run.get("completions"), 1),
+        completions=_or(run.get("completions"), 1 if run.get("parallelism") is None else None),
         parallelism=_or(run.get("parallelism"), 1),
         backoff_limit=_or(run.get("backoffLimit"), 6),
+        active_deadline_s=_seconds(run.get("activeDeadlineSeconds")),
+        ttl_s=_seconds(run.get("ttlSecondsAfterFinished")),
+        pod_replacement_policy=run.get("podReplacementPolicy") or "TerminatingOrFailed",
+        suspend=bool(run.get("suspend")),
+        finished=obj["kind"] == "Job" and _is_finished(obj.get("status") or {}),
+        cron=_cron_schedule(spec) if obj["kind"] == "CronJob" else None,
         source=source,
     )
+
+
+def _cron_schedule(spec: Object) -> CronSchedule:
+    return CronSchedule(
+        schedule=spec["schedule"],
+        time_zone=spec.get("timeZone"),
+        concurrency_policy=spec.get("concurrencyPolicy") or "Allow",
+        starting_deadline_s=_seconds(spec.get("startingDeadlineSeconds")),
+        suspend=bool(spec.get("suspend")),
+        successful_history=_or(spec.get("successfulJobsHistoryLimit"), 3),
+        failed_history=_or(spec.get("failedJobsHistoryLimit"), 1),
+    )
+
+
+def _is_finished(status: Object) -> bool:
+    """Whether a Job is Complete or Failed."""
+    conditions = status.get("conditions") or ()
+    return any(c["type"] in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)
 
 
 def claim(obj: Object, source: str = "") -> Claim:
@@ -262,6 +287,10 @@ def cluster(objects: Iterable[Object | tuple[Object, str]], digests: Mapping[str
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
+
+
+def _seconds(value: int | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _storage(resources: Object | None) -> int:

@@ -86,11 +86,26 @@ class StorageClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CronSchedule:
+    """What a CronJob says beside its Job; ``time_zone`` None is UTC, ``starting_deadline_s`` None never ends."""
+
+    schedule: str
+    time_zone: str | None = None
+    concurrency_policy: str = "Allow"
+    starting_deadline_s: float | None = None
+    suspend: bool = False
+    successful_history: int = 3
+    failed_history: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A controller's desired state. *kind* is Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
 
     ``max_surge`` and ``max_unavailable`` are as written: a count, or a percentage such as ``25%``. ``update_strategy``
-    is RollingUpdate, Recreate or OnDelete. A ReplicaSet of the input that a Deployment owns carries ``owner``.
+    is RollingUpdate, Recreate or OnDelete. A ReplicaSet of the input that a Deployment owns carries ``owner``. A Job
+    without ``completions`` is done when one of its pods has succeeded and none is left; ``finished`` says that it was
+    over when it was read. Fields of a CronJob's Job stand here, its own in ``cron``.
     """
 
     kind: str
@@ -111,9 +126,15 @@ class Workload:
     max_unavailable: int | str = "25%"
     min_ready_s: float = 0.0
     progress_deadline_s: float = 600.0
-    completions: int = 1
+    completions: int | None = 1
     parallelism: int = 1
     backoff_limit: int = 6
+    active_deadline_s: float | None = None
+    ttl_s: float | None = None
+    pod_replacement_policy: str = "TerminatingOrFailed"
+    suspend: bool = False
+    finished: bool = False
+    cron: CronSchedule | None = None
     source: str = ""
 
     @property

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from gxsim.model.expectation import Expectation
 from gxsim.model.fault import Fault
@@ -24,7 +25,8 @@ class Scenario:
     ties: str = spec("random", doc="How the scheduler chooses among equally good nodes", choices=("random", "name"))
     data_plane: tuple[str, ...] = spec((), doc="What is played as well as pods", choices=("traffic", "ledger"))
     horizon_s: float = spec(86400.0, doc="How long the clock runs", gt=0)
-    clock: str = spec("00:00", doc="Time of day at the start; only for people")
+    date: str = spec("2026-01-01", doc="Day of the start; CronJobs go by it")
+    clock: str = spec("00:00", doc="Time of day at the start, UTC")
     seed: int = spec(1, doc="Seed of every random stream", ge=0)
     faults: tuple[Fault, ...] = spec((), doc="What goes wrong, and when")
     expect: tuple[Expectation, ...] = spec((), doc="What must hold, such as 'quorum(orderers) == kept'")
@@ -32,9 +34,19 @@ class Scenario:
     def __post_init__(self) -> None:
         if not _CLOCK.fullmatch(self.clock):
             raise ValueError(f"clock: expected a time of day such as 09:30, got {self.clock!r}")
+        try:
+            date.fromisoformat(self.date)
+        except ValueError:
+            raise ValueError(f"date: expected a day such as 2026-01-31, got {self.date!r}") from None
 
     @property
     def clock_s(self) -> int:
         """Seconds from midnight to the start."""
         hours, minutes, seconds = (int(part) for part in f"{self.clock}:00".split(":")[:3])
         return 3600 * hours + 60 * minutes + seconds
+
+    @property
+    def began_unix_s(self) -> float:
+        """The start in seconds since 1970."""
+        day = date.fromisoformat(self.date)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + self.clock_s

@@ -4,7 +4,7 @@ import numpy as np
 
 from gxsim.kernels.intervals import at, combine, count, steps
 from gxsim.observe.table import Table
-from gxsim.state import NO_OWNER, PENDING, ClusterState, owner_name
+from gxsim.state import NO_OWNER, PENDING, PHASE_SUCCEEDED, ClusterState, owner_name
 from gxsim.timeline import Changes, Timeline
 
 COLUMNS = (
@@ -35,10 +35,18 @@ def pod_fates(state: ClusterState, timeline: Timeline) -> Table:
     # A pod is lost when its deletion begins, not when its containers end: its successor may be older than that.
     times, rows, step = steps(times, rows, (values[:, 0] > 0) & (values[:, 1] == 0))
     losses = [(float(t), int(r)) for t, r, s in zip(times, rows, step, strict=True) if s < 0]
+    losses = [(lost_s, pod) for lost_s, pod in losses if not _has_ended(timeline, pod, lost_s)]
     taken: set[int] = set()
     fates = [_fate(state, timeline, pod, lost_s, taken) for lost_s, pod in sorted(losses)]
     about = "What became of each pod that stopped answering, and of its place"
     return Table.of("pods", about, COLUMNS, fates)
+
+
+def _has_ended(timeline: Timeline, pod: int, time_s: float) -> bool:
+    """Whether the containers ended well by themselves at *time_s*, as a Job's do: nothing is lost."""
+    finished_s = _first(timeline.changes("pod_phase"), pod, PHASE_SUCCEEDED, 0.0)
+    deleted_s = _first(timeline.changes("pod_terminating"), pod, 1, 0.0)
+    return finished_s == time_s and (deleted_s is None or deleted_s > time_s)
 
 
 def _fate(state: ClusterState, timeline: Timeline, pod: int, lost_s: float, taken: set[int]) -> tuple:
@@ -119,7 +127,7 @@ def _successor(state: ClusterState, pod: int, lost_s: float, taken: set[int]) ->
     if owner == NO_OWNER:
         return PENDING
     lineage = state.owners[owner].parent
-    if lineage != NO_OWNER:  # any ReplicaSet of the same Deployment
+    if lineage != NO_OWNER and state.owners[owner].kind == "ReplicaSet":  # any one of the same Deployment
         siblings = [i for i, o in enumerate(state.owners) if o.parent == lineage]
         same &= np.isin(state.pod_owner, siblings)
     else:

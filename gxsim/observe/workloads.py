@@ -6,6 +6,8 @@ from gxsim.observe.table import Table
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, UNKNOWN, ClusterState
 from gxsim.timeline import Timeline
 
+COUNTED = ("DaemonSet", "Job", "CronJob")  # without a number of replicas: what they have is what they want
+
 
 def workload_table(state: ClusterState, timeline: Timeline) -> Table:
     """One row per workload: pods wanted, answering at start and end, Pending or refused at the end."""
@@ -18,7 +20,7 @@ def workload_table(state: ClusterState, timeline: Timeline) -> Table:
         if owner.parent != NO_OWNER or owner.deleted:
             continue
         mine = root == index
-        wanted = int((active & mine).sum()) if owner.kind == "DaemonSet" else owner.replicas
+        wanted = int((active & mine).sum()) if owner.kind in COUNTED else owner.replicas
         present = int((active & mine).sum())
         rows.append(
             (

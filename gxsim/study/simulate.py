@@ -94,6 +94,7 @@ def simulation(case: Case, state: ClusterState, framework: Framework, streams: S
         faults=case.scenario.faults,
         etcd_members=[state.nodes[node].name for group in servers for node in group],
         contents=contents(state, case.model),
+        began_unix_s=case.scenario.began_unix_s,
     )
 
 
