@@ -1,5 +1,6 @@
 """A cluster of two nodes in two regions with a front and a back service, as files; tests change what they ask about."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ def small_world(
     *,
     loss: tuple[str, str, str] | None = None,
     limits: dict[str, str] | None = None,
+    faults: Sequence[dict[str, Any]] = (),
     **model: Any,
 ) -> Case:
     """The case; *loss* is a node, when it is lost and for how long; *model* replaces parts of the model file.
 
-    *limits* are those of the pods' containers.
+    *limits* are those of the pods' containers; *faults* are as in a scenario file.
     """
     amounts = {"cpu": "8", "memory": "16Gi", "pods": "20"}
     nodes = [_node("one", "east", amounts), _node("two", "west", amounts)]
@@ -39,7 +41,8 @@ def small_world(
     scenario: dict[str, Any] = {"manifests": ["cluster.yaml"], "model": "model.yaml", "horizon": "600s"}
     if loss is not None:
         fault = {"name": "loss", "kind": "NodeChaos", "action": "node-stop", "selector": {"nodes": [loss[0]]}}
-        scenario["faults"] = [{**fault, "at": loss[1], "duration": loss[2]}]
+        faults = [{**fault, "at": loss[1], "duration": loss[2]}]
+    scenario["faults"] = list(faults)
     _write(folder / "scenario.yaml", "Scenario", scenario)
     return load(folder / "scenario.yaml")
 

@@ -157,6 +157,7 @@ class Path:
     callers: Mapping[str, str] = spec(doc="Who calls a step, where it is not the step before", factory=dict)
     parallel: tuple[Parallel, ...] = spec((), doc="Steps that are not called one after the other")
     connect_timeout_s: float = spec(60.0, doc="How long a caller waits for a dead endpoint; nginx's default", gt=0)
+    answer_timeout_s: float = spec(60.0, doc="How long a caller waits for an answer of a pod that hangs", gt=0)
     retries: int = spec(0, doc="Further endpoints a caller tries, each picked anew", ge=0)
     patience_s: float | None = spec(None, doc="A later answer is a failure to the user; absent: any will do", gt=0)
     share: float = spec(doc="Share of all requests that take this path", ge=0, le=1)
@@ -183,6 +184,8 @@ class Station:
         choices=("random", "roundRobin"),
     )
     connections: int = spec(0, doc="Connections that each calling node keeps open; 0: each visit picks a pod", ge=0)
+    request_bytes: int = spec(1_000, doc="Size of a request, for faults that limit the bandwidth", ge=0)
+    answer_bytes: int = spec(10_000, doc="Size of an answer, for faults that limit the bandwidth", ge=0)
     source: str = spec(doc="Where the values come from")
 
     def __post_init__(self) -> None:

@@ -13,11 +13,12 @@ from gxsim.traffic.tally import CAUSES
 from gxsim.units import human_duration
 
 CAUSE_WORDS = {
-    "edge_down": "the address DNS gives is dead",
+    "edge_down": "the address DNS gives is out of reach",
     "rate_limited": "over the rate limit",
     "no_endpoint": "no endpoint",
     "refused": "refused by a dead pod's node",
-    "no_connection": "endpoint on a dead node",
+    "no_connection": "endpoint out of reach",
+    "no_answer": "endpoint that hangs",
     "full": "refused by a full pod",
     "lost": "lost with a pod",
     "too_late": "too late",

@@ -15,7 +15,8 @@ from gxsim.kernels.service_times import service_times
 from gxsim.rng import Streams
 from gxsim.traffic.arrivals import Sent, Source
 from gxsim.traffic.batches import Batch, Join
-from gxsim.traffic.endpoints import NOBODY, REFUSED, SILENT
+from gxsim.traffic.endpoints import HANGING, NOBODY, REFUSED, SILENT
+from gxsim.traffic.hops import Ends, Hops, outside
 from gxsim.traffic.routes import USER, Plan, Route
 from gxsim.traffic.stages import Stage, found, queued, shared, stage_of
 from gxsim.traffic.tally import (
@@ -24,6 +25,7 @@ from gxsim.traffic.tally import (
     DEAD_POD,
     EDGE_DOWN,
     FULL,
+    HANGING_POD,
     LOST,
     NO_ENDPOINT,
     RATE_LIMITED,
@@ -33,7 +35,7 @@ from gxsim.traffic.tally import (
     Tally,
 )
 
-OUTCOMES = {REFUSED: DEAD_POD, SILENT: DEAD_NODE, NOBODY: NO_ENDPOINT}
+OUTCOMES = {REFUSED: DEAD_POD, SILENT: DEAD_NODE, NOBODY: NO_ENDPOINT, HANGING: HANGING_POD}
 
 
 class Flow:
@@ -57,6 +59,7 @@ class Flow:
         self.joins: list[Join] = []
         self.written_s: dict[str, list[NDArray]] | None = {} if keep_writes else None
         self.route_rng = streams.take("traffic/routes")
+        self.hops = Hops(plan.degradations, streams.take("traffic/links"))
         self.shares = np.cumsum([route.path.share for route in plan.routes])
 
     def advance(self, begin_s: float, end_s: float) -> None:
@@ -82,9 +85,9 @@ class Flow:
         cuts = np.searchsorted(sent.times_s, self.slot_edges_s[1:-1])
         slot = np.repeat(np.arange(self.slots), np.diff([0, *cuts, len(sent.times_s)]))
         key = slot + population * self.slots
-        reached_s = sent.times_s + self.plan.user_s[population, sent.node]
         uniforms = self.route_rng.random(len(key)) * self.shares[-1]
         choice = np.searchsorted(self.shares[:-1], uniforms, side="right")
+        reached_s = self._from_users(population, sent, choice)
         passes, held_s = self._limited(source, sent, reached_s, choice)
         shape, cell = self.tally.sent.shape, choice * self.tally.keys + key
         self.tally.sent += np.bincount(cell, minlength=self.tally.sent.size).reshape(shape)
@@ -110,13 +113,25 @@ class Flow:
                 )
             )
 
+    def _from_users(self, population: int, sent: Sent, choice: NDArray) -> NDArray:
+        """When requests reach the node that DNS answered; inf where they never do."""
+        base_s = self.plan.user_s[population, sent.node]
+        if not self.hops:
+            return sent.times_s + base_s
+        abroad = outside(sent.node)
+        firsts = [self.plan.stops[route.stops[0]].station.request_bytes for route in self.plan.routes]
+        return self.hops.arrive(sent.times_s, base_s, (abroad, abroad), (sent.node, abroad), np.array(firsts)[choice])
+
     def _limited(self, source: Source, sent: Sent, reached_s: NDArray, choice: NDArray) -> tuple[NDArray, NDArray]:
         """Whether each request passes the limit of the edge its path begins with, and how long it is held back."""
         passes, held_s = np.ones(len(choice), bool), np.zeros(len(choice))
         edges = [self.plan.stops[route.stops[0]].edge for route in self.plan.routes]
         for edge in {edge.name: edge for edge in edges if edge is not None and edge.rate_limit}.values():
             routes = np.array([other is edge for other in edges])
-            mine = np.flatnonzero(routes[choice] & ~self.plan.node_down(sent.node, reached_s))
+            there = ~self.plan.node_down(sent.node, reached_s) & (reached_s < np.inf)
+            mine = np.flatnonzero(routes[choice] & there)
+            if self.hops:
+                mine = mine[np.argsort(reached_s[mine], kind="stable")]  # on the way they may have overtaken others
             part = Sent(sent.times_s[mine], sent.client[mine], sent.node[mine])
             passes[mine], held_s[mine] = source.limited(edge, part, reached_s[mine])
         return passes, held_s
@@ -144,18 +159,25 @@ class Flow:
         stage = self.stages[route.stops[step]]
         node = batch.entry if step == 0 else self._node(route, route.callers[step], batch.trail)
         if step == 0:
-            down = self.plan.node_down(node, batch.at_s)
+            down = self.plan.node_down(node, batch.at_s) | (batch.at_s == np.inf)
             if down.any():
                 self._fail(batch, EDGE_DOWN, down)
                 batch, node = batch.where(~down), node[~down]
-        lane, at_s = self._connect(stage, route, node, batch.at_s)
+        pod = outside(node) if step == 0 else self._pod(route, route.callers[step], batch.trail)
+        lane, at_s = self._connect(stage, route, (node, pod), batch.at_s)
         there = lane >= 0
         if not there.all():
             for code, cause in OUTCOMES.items():
                 self._fail(batch, cause, lane == code)
-            batch, node, lane, at_s = batch.where(there), node[there], lane[there], at_s[there]
+            batch, node, pod, lane, at_s = batch.where(there), node[there], pod[there], lane[there], at_s[there]
         if stage.stop.edge is None:
-            at_s = at_s + self.plan.node_s[node, stage.stop.endpoints.lanes.node[lane]]
+            lanes, asked_s = stage.stop.endpoints.lanes, at_s
+            ends = (node, pod), (lanes.node[lane], lanes.pod[lane])
+            at_s = self._hop(at_s, *ends, stage.stop.station.request_bytes)
+            over = at_s - asked_s > route.path.answer_timeout_s if self.hops else np.zeros(0, bool)
+            if over.any():
+                self._fail(batch, DEAD_NODE, over)
+                batch, lane, at_s = batch.where(~over), lane[~over], at_s[~over]
         if len(lane):
             stage.inbox.append(replace(batch, at_s=at_s, lane=lane))
 
@@ -168,22 +190,41 @@ class Flow:
         else:
             batch.join.fail(batch.step, batch.row[which], cause)
 
-    def _connect(self, stage: Stage, route: Route, node: NDArray, at_s: NDArray) -> tuple[NDArray, NDArray]:
+    def _hop(self, at_s: NDArray, sender: Ends, receiver: Ends, size_bytes: int) -> NDArray:
+        """When messages arrive that leave at *at_s*; inf where they never do."""
+        base_s = self.plan.node_s[sender[0], receiver[0]]
+        if not self.hops:
+            return at_s + base_s
+        return self.hops.arrive(at_s, base_s, sender, receiver, np.full(len(at_s), size_bytes))
+
+    def _connect(self, stage: Stage, route: Route, caller: Ends, at_s: NDArray) -> tuple[NDArray, NDArray]:
         """The lane each connection leads to, or why it leads nowhere, and when it stands.
 
         Whoever finds a dead endpoint waits for its time-out, or is refused at once, and may try again.
         """
-        lane = found(stage, node, at_s)
+        lane = self._reached(stage, caller, at_s)
+        waits_s = {SILENT: route.path.connect_timeout_s, HANGING: route.path.answer_timeout_s}
         attempts = 0 if stage.stop.edge is not None else route.path.retries
         for left in range(attempts, -1, -1):
             failed = np.flatnonzero(lane < 0)
             if len(failed) == 0:
                 break
             at_s = at_s.copy()
-            at_s[failed] += np.where(lane[failed] == SILENT, route.path.connect_timeout_s, 0.0)
+            for why, wait_s in waits_s.items():
+                at_s[failed] += np.where(lane[failed] == why, wait_s, 0.0)
             if left:
-                lane[failed] = found(stage, node[failed], at_s[failed])
+                lane[failed] = self._reached(stage, (caller[0][failed], caller[1][failed]), at_s[failed])
         return lane, at_s
+
+    def _reached(self, stage: Stage, caller: Ends, at_s: NDArray) -> NDArray:
+        """What callers find at *at_s*, and whether the network lets them through to it."""
+        lane = found(stage, caller[0], at_s)
+        if self.hops and stage.stop.edge is None:
+            there = np.flatnonzero(lane >= 0)
+            lanes = stage.stop.endpoints.lanes
+            ends = (lanes.node[lane[there]], lanes.pod[lane[there]])
+            lane[there[self.hops.severed(at_s[there], (caller[0][there], caller[1][there]), ends)]] = SILENT
+        return lane
 
     def _serve(self, until_s: float) -> None:
         for position, number in enumerate(self.plan.order):
@@ -297,10 +338,15 @@ class Flow:
         """The way back: through every caller that waits, then from the entry to the user."""
         route = self.plan.routes[batch.route]
         at_s, alive = self._back(batch, departures, USER)
-        first = self.plan.stops[route.stops[0]]
+        first, trail = self.plan.stops[route.stops[0]], (*batch.trail, batch.lane)
+        abroad, size_bytes = outside(batch.entry), first.station.answer_bytes
         if first.edge is None:
-            at_s = at_s + self.plan.node_s[self._node(route, 0, (*batch.trail, batch.lane)), batch.entry]
-        at_s = at_s + self.plan.user_s[batch.key // self.slots, batch.entry]
+            sender = self._node(route, 0, trail), self._pod(route, 0, trail)
+            at_s = self._hop(at_s, sender, (batch.entry, abroad), size_bytes)
+        base_s = self.plan.user_s[batch.key // self.slots, batch.entry]
+        sizes = np.full(len(at_s), size_bytes)
+        at_s = self.hops.arrive(at_s, base_s, (batch.entry, abroad), (abroad, abroad), sizes)
+        alive &= at_s < np.inf
         latency_s = at_s - batch.born_s
         late = latency_s > (np.inf if route.path.patience_s is None else route.path.patience_s)
         good = alive & ~late
@@ -318,10 +364,15 @@ class Flow:
             to = route.callers[step]
             if to == USER:
                 break
-            at_s = at_s + self.plan.node_s[self._node(route, step, trail), self._node(route, to, trail)]
-            alive &= at_s <= self.plan.stops[route.stops[to]].endpoints.lanes.end_s[trail[to]]
+            sender, receiver = ((self._node(route, i, trail), self._pod(route, i, trail)) for i in (step, to))
+            at_s = self._hop(at_s, sender, receiver, self.plan.stops[route.stops[step]].station.answer_bytes)
+            alive &= (at_s <= self.plan.stops[route.stops[to]].endpoints.lanes.end_s[trail[to]]) & (at_s < np.inf)
         return at_s, alive
 
     def _node(self, route: Route, step: int, trail: tuple[NDArray, ...]) -> NDArray:
         """(requests,) the node on which each was at *step*."""
         return self.plan.stops[route.stops[step]].endpoints.lanes.node[trail[step]]
+
+    def _pod(self, route: Route, step: int, trail: tuple[NDArray, ...]) -> NDArray:
+        """(requests,) the pod in which each was at *step*."""
+        return self.plan.stops[route.stops[step]].endpoints.lanes.pod[trail[step]]

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.intervals import at
+from gxsim.state.degradation import change_times
 from gxsim.traffic.endpoints import NOBODY
 from gxsim.traffic.routes import Plan, Stop
 
-PHASES = ("before", "undetected", "outage", "after")
-BEFORE, UNDETECTED, OUTAGE, AFTER = range(4)
+PHASES = ("before", "degraded", "undetected", "outage", "after")
+BEFORE, DEGRADED, UNDETECTED, OUTAGE, AFTER = range(5)
 SLOTS = 24  # of a stretch: enough for eight batches of three, and for a curve over time
 MOST_SLOTS = 480  # of a run with many faults
 
@@ -31,10 +32,12 @@ class Slots:
 def slots(plan: Plan, horizon_s: float) -> Slots:
     """The slots of a run.
 
-    ``undetected`` is when some step of a path has endpoints that are dead and still listed; ``outage`` when one has
-    fewer that answer than at the start, or when a node that DNS answers is down; ``after`` when all is well again.
+    ``degraded`` is when everyone answers and a fault slows some link, processor or disk down; ``undetected`` when some
+    step of a path has endpoints that are dead and still listed; ``outage`` when one has fewer that answer than at the
+    start, or when a node that DNS answers is down; ``after`` when all is well again.
     """
-    grid = np.unique(np.concatenate([[0.0], plan.down_s, *(stop.endpoints.times_s for stop in plan.stops)]))
+    slow_s = change_times(plan.degradations)
+    grid = np.unique(np.concatenate([[0.0], plan.down_s, slow_s, *(stop.endpoints.times_s for stop in plan.stops)]))
     grid = grid[grid < horizon_s]
     undetected, missing = np.zeros(len(grid), bool), np.zeros(len(grid), bool)
     for stop in plan.stops:
@@ -45,8 +48,11 @@ def slots(plan: Plan, horizon_s: float) -> Slots:
             undetected |= at(times_s, listed > answering, grid).astype(bool)
     for node in np.unique(plan.entry):
         missing |= plan.node_down(np.full(len(grid), node), grid)
-    trouble = undetected | missing
-    phase = np.where(undetected, UNDETECTED, np.where(missing, OUTAGE, BEFORE))
+    slow = np.zeros(len(grid), bool)
+    for degradation in plan.degradations:
+        slow |= degradation.lasts(grid)
+    trouble = undetected | missing | slow
+    phase = np.select([undetected, missing, slow], [UNDETECTED, OUTAGE, DEGRADED], BEFORE)
     phase[~trouble & (np.cumsum(trouble) > 0)] = AFTER
     changes = np.flatnonzero(np.diff(phase, prepend=-1))
     return _cut(np.append(grid[changes], horizon_s), phase[changes])

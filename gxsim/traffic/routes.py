@@ -13,6 +13,7 @@ from gxsim.errors import ScenarioError
 from gxsim.model.cluster import Service
 from gxsim.model.model import Edge, Model, Parallel, Path, Station
 from gxsim.state import ClusterState
+from gxsim.state.degradation import Degradation
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays, user_delays
 from gxsim.traffic.endpoints import Endpoints, edge_endpoints, selected, service_endpoints
@@ -89,6 +90,7 @@ class Plan:
     entry: NDArray  # (populations,) the node that DNS answers while all is well
     down_s: NDArray  # (epochs,) when a node went down or came back
     down: NDArray  # (epochs, nodes) which are down from then on
+    degradations: tuple[Degradation, ...]  # what slows links, processors and disks down
 
     def node_down(self, node: NDArray, at_s: NDArray) -> NDArray:
         """(requests,) whether each node is down at each time."""
@@ -120,6 +122,7 @@ def plan_traffic(model: Model, state: ClusterState, timeline: Timeline) -> Plan:
         entry=np.array([state.node_index[p.edge] for p in model.populations], np.int64),
         down_s=down_s,
         down=np.array([timeline.at("node_down", time_s) > 0 for time_s in down_s.tolist()]),
+        degradations=timeline.degradations,
     )
 
 

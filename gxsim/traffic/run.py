@@ -26,7 +26,8 @@ ASSUMPTIONS = (
     "unless the model says how many connections callers keep.",
     "What users do about a failed request is not modelled; callers try connections again as the path says.",
     "Work that a pod had when it stopped is lost, and so is what others had asked of it meanwhile.",
-    "A dead or hanging pod on a node that lives refuses connections at once; on a dead node they time out.",
+    "A dead pod on a node that lives refuses connections at once; on a node out of reach they time out, and a pod that "
+    "hangs takes them without ever answering.",
     "Service times do not grow with the load of the node; pods whose work is computing share their CPU limit.",
 )
 

@@ -14,11 +14,12 @@ CAUSES = (
     "no_endpoint",
     "refused",
     "no_connection",
+    "no_answer",
     "full",
     "lost",
     "too_late",
 )
-ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, FULL, LOST, TOO_LATE = range(9)
+ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, HANGING_POD, FULL, LOST, TOO_LATE = range(10)
 VISITS, TRAVEL, WAIT, SERVICE = range(4)
 
 
