@@ -18,8 +18,8 @@ from gxsim.load.fields import read_fields
 from gxsim.load.scenario import Case, bundled, load
 from gxsim.model.cluster import Workload
 from gxsim.model.model import Model
-from gxsim.observe.nodes import pod_usage
 from gxsim.state import ClusterState
+from gxsim.state.usage import pod_usage
 from gxsim.study.start import started
 
 SERVERS = ("srv1089618", "srv1089624", "srv1092158")

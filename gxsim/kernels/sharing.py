@@ -12,12 +12,14 @@ from gxsim.kernels.queueing import insert
 class Sharing:
     """A station at one moment: each customer present is served at rate ``min(1, servers / present)``.
 
-    ``servers`` need not be whole: CPU limits are not. ``virtual_s`` is the service that a customer present since 0
-    would have had; customers leave in the order of the virtual time at which they have had theirs. Both clocks move at
-    arrivals and departures only, so that cutting a run changes no bit of it.
+    ``servers`` need not be whole: CPU limits are not. They change as ``changes`` say, which are times in order and the
+    servers from then on; those that have come true are taken from the list. ``virtual_s`` is the service that a
+    customer present since 0 would have had; customers leave in the order of the virtual time at which they have had
+    theirs. Both clocks move at arrivals, departures and changes only, so that cutting a run changes no bit of it.
     """
 
     servers: float
+    changes: list[tuple[float, float]] = field(default_factory=list)
     now_s: float = 0.0
     virtual_s: float = 0.0
     ends: list[tuple[float, int]] = field(default_factory=list)  # virtual ends of those present, and who they are
@@ -38,6 +40,16 @@ class Sharing:
         return np.array([who for who, _ in left], np.int64), np.array([when for _, when in left], float)
 
     def _leaving(self, before_s: float) -> list[tuple[int, float]]:
+        left: list[tuple[int, float]] = []
+        while self.changes and self.changes[0][0] < before_s:
+            changes_s, servers = self.changes.pop(0)
+            left += self._steadily(changes_s)
+            self._move(changes_s)
+            self.servers = servers
+        return left + self._steadily(before_s)
+
+    def _steadily(self, before_s: float) -> list[tuple[int, float]]:
+        """Those who leave before *before_s*, until when the servers stay the same."""
         left = []
         while self.ends:
             leaves_s = self.now_s + (self.ends[0][0] - self.virtual_s) / self._rate()

@@ -177,7 +177,7 @@ class Station:
     hit_ratio: float = spec(0.0, doc="Share of visits after which the steps that follow are left out", ge=0, le=1)
     servers: int = spec(1, doc="Visits that one pod serves at a time: threads or connections", ge=1)
     places: int | None = spec(None, doc="Visits one pod holds, those in service included; absent: any number", ge=1)
-    cpu_bound: bool = spec(False, doc="Whether serving is computing: all visits of a pod share its CPU limit")
+    cpu_bound: bool = spec(False, doc="Whether serving is computing: all visits of a pod share its CPU")
     balancing: str = spec(
         "random",
         doc="How a connection finds its pod: kube-proxy's iptables, or IPVS, where each calling node takes turns",

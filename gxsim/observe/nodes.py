@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.model.model import Model, Usage
+from gxsim.model.model import Model
 from gxsim.observe.table import Table
-from gxsim.state import CPU, MEMORY, PENDING, PHASE_RUNNING, STORAGE, ClusterState, owner_name
+from gxsim.state import CPU, MEMORY, PENDING, PHASE_RUNNING, STORAGE, ClusterState
+from gxsim.state.usage import host_usage, pod_usage
 from gxsim.timeline import Timeline
 
 KINDS_OF_LOAD = ("requests", "limits", "usage")
@@ -27,37 +27,6 @@ class NodeLoad:
     times_s: NDArray
     loads: Mapping[str, NDArray]
     pods: NDArray  # (moments, nodes) pods bound
-
-
-def pod_usage(state: ClusterState, usage: tuple[Usage, ...]) -> NDArray:
-    """(pods, 2) cpu and memory each pod uses while it runs, by the first entry that matches; 0 where none does."""
-    used = np.zeros((len(state.pod_names), 2), np.int64)
-    known: dict[tuple[str, str], tuple[int, int]] = {}
-    for pod in range(len(state.pod_names)):
-        namespace = state.templates[state.pod_template[pod]].namespace
-        key = (namespace, owner_name(state, pod))
-        if key not in known:
-            known[key] = next(
-                (
-                    (entry.cpu_milli, entry.memory_bytes)
-                    for entry in usage
-                    if entry.namespace == namespace and fnmatchcase(key[1], entry.workload)
-                ),
-                (0, 0),
-            )
-        used[pod] = known[key]
-    return used
-
-
-def host_usage(state: ClusterState, model: Model) -> NDArray:
-    """(nodes, 2) cpu and memory each node uses outside pods, by the first entry whose labels match."""
-    used = np.zeros((len(state.nodes), 2), np.int64)
-    for index, node in enumerate(state.nodes):
-        found = (h for h in model.host_usage if h.node_selector.items() <= node.labels.items())
-        entry = next(found, None)
-        if entry is not None:
-            used[index] = entry.cpu_milli, entry.memory_bytes
-    return used
 
 
 def node_load(state: ClusterState, timeline: Timeline, model: Model, times_s: NDArray) -> NodeLoad:

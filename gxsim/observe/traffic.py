@@ -183,11 +183,12 @@ def station_table(traffic: Traffic) -> Table:
         station = stop.station
         for phase, mine in _phases(traffic):
             sums, alive_s = _lanes(traffic, number, mine)
+            could_s = stop.could_s(traffic.slots.edges_s[:-1][mine], traffic.slots.edges_s[1:][mine])
             visits, busy_s, lasts_s = sums[VISITS], sums[SERVICE], float(traffic.slots.lengths_s[mine].sum())
             live = alive_s > 0
             if not visits[live].any():
                 continue
-            use = busy_s[live] / (stop.capacity * alive_s[live])
+            use = busy_s[live] / could_s[live]
             rates = visits[live] / alive_s[live]
             theory = [
                 mean_wait(station.servers, arrival_rate=r, service_time_s=station.service_time_s, scv=station.scv)
@@ -198,14 +199,15 @@ def station_table(traffic: Traffic) -> Table:
                 if station.distribution == "auto" and stop.cores is None
                 else None
             )
-            row = [stop.name, PHASES[phase], int(live.sum()), stop.capacity, float(visits.sum() / lasts_s)]
-            row += [100 * float(busy_s.sum() / (stop.capacity * alive_s.sum())), 100 * float(use.max())]
+            servers = round(float(could_s.sum() / alive_s.sum()), 9)
+            row = [stop.name, PHASES[phase], int(live.sum()), servers, float(visits.sum() / lasts_s)]
+            row += [100 * float(busy_s.sum() / could_s.sum()), 100 * float(use.max())]
             row += [float(rates.max() / rates.mean()), float(sums[WAIT].sum() / visits.sum()), expected_s]
             rows.append(row)
     about = (
         "Work of the pods behind each step; theory is the mean wait of M/M/c (M/G/1, or Allen and Cunneen's "
         "approximation for other service times) at each pod's own rate; busiest over mean is the imbalance of visits; "
-        "pods whose visits share their CPU limit have its cores as servers"
+        "pods whose visits share a processor have its cores as servers"
     )
     columns = ["step", "phase", "pods", "servers_per_pod", "visits_per_second", "utilisation_percent"]
     columns += ["busiest_percent", "busiest_over_mean", "wait_s", "theory_wait_s"]

@@ -46,7 +46,7 @@ def capacity(plan: Plan, nodes: int) -> Capacity:
     for number, stop in enumerate(plan.stops):
         lanes = stop.endpoints.target[0]
         where = stop.endpoints.lanes.node[lanes[lanes >= 0]]
-        alone[:, number] = np.bincount(where, minlength=nodes) * stop.capacity
+        alone[:, number] = np.bincount(where, stop.capacities[lanes[lanes >= 0]], nodes)
         servers[number] = alone[:, number].sum()
         demand = visits[number] * stop.station.service_time_s
         if stop.edge is not None and rate:  # DNS may send one host more than its even share

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import ScenarioError
-from gxsim.model.cluster import Service
 from gxsim.model.model import Edge, Model, Parallel, Path, Station
 from gxsim.state import ClusterState
 from gxsim.state.degradation import Degradation
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays, user_delays
-from gxsim.traffic.endpoints import Endpoints, edge_endpoints, selected, service_endpoints
+from gxsim.traffic.endpoints import Endpoints, edge_endpoints, service_endpoints
+from gxsim.traffic.processors import Cores, lane_cores
 
 USER = -1  # the caller of a path's first step
 NOWHERE = -1  # column of a node that does not host the edge
@@ -26,8 +26,9 @@ NOWHERE = -1  # column of a node that does not host the edge
 class Stop:
     """A step of some paths with what a visit costs there and who answers.
 
-    *edge* is set for a proxy on nodes; ``column`` (nodes,) is then where each node stands among its hosts. ``cores`` is
-    the CPU limit that all visits of a pod share, for a station that computes; None where its servers serve in turn.
+    *edge* is set for a proxy on nodes; ``column`` (nodes,) is then where each node stands among its hosts. ``cores``
+    (lanes,) is the CPU that all visits of a pod share, from when on, at a station that computes; None where its servers
+    serve in turn.
     """
 
     name: str
@@ -35,12 +36,34 @@ class Stop:
     endpoints: Endpoints
     edge: Edge | None
     column: NDArray
-    cores: float | None
+    cores: tuple[Cores, ...] | None
 
     @property
-    def capacity(self) -> float:
-        """Seconds of service that one pod can do in a second."""
-        return self.station.servers if self.cores is None else self.cores
+    def capacities(self) -> NDArray:
+        """(lanes,) seconds of service that each can do in a second as it begins."""
+        if self.cores is None:
+            return np.full(len(self.endpoints.lanes.node), float(self.station.servers))
+        return np.array([own[0][1] for own in self.cores], float)
+
+    def could_s(self, begin_s: NDArray, end_s: NDArray) -> NDArray:
+        """(lanes,) seconds of service that each could do within the stretches of time from *begin_s* to *end_s*."""
+        lanes = self.endpoints.lanes
+        steps = self.cores or [[(begin, cores)] for begin, cores in zip(lanes.begin_s, self.capacities, strict=True)]
+        found = np.zeros(len(lanes.node))
+        for lane, own in enumerate(steps):
+            times_s = [time_s for time_s, _ in own[1:]]
+            for from_s, to_s, (_, cores) in zip(
+                [lanes.begin_s[lane], *times_s], [*times_s, lanes.end_s[lane]], own, strict=True
+            ):
+                found[lane] += cores * (np.minimum(to_s, end_s) - np.maximum(from_s, begin_s)).clip(min=0.0).sum()
+        return found
+
+    @property
+    def most(self) -> NDArray:
+        """(lanes,) seconds of service that each can do in a second at its best."""
+        if self.cores is None:
+            return self.capacities
+        return np.array([max(cores for _, cores in own) for own in self.cores], float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +180,8 @@ def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> S
     endpoints = service_endpoints(state, timeline, service)
     if service.session_affinity == "ClientIP" and not station.connections:
         station = dataclasses.replace(station, connections=1)  # all that comes from one address goes to one pod
-    cores = _cpu_limit(state, service) if station.cpu_bound else None
+    cores = lane_cores(model, state, timeline, station, endpoints.lanes) if station.cpu_bound else None
     return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column, cores=cores)
-
-
-def _cpu_limit(state: ClusterState, service: Service) -> float | None:
-    """Cores that a pod of *service* may use at most, the least of them; None without a limit."""
-    limits = [state.templates[row].limits.get("cpu", 0) for row in state.pod_template[selected(state, service)]]
-    return min((limit for limit in limits if limit), default=0) / 1000 or None
 
 
 def _route(path: Path, index: Mapping[str, int]) -> Route:

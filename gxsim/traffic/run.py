@@ -28,7 +28,8 @@ ASSUMPTIONS = (
     "Work that a pod had when it stopped is lost, and so is what others had asked of it meanwhile.",
     "A dead pod on a node that lives refuses connections at once; on a node out of reach they time out, and a pod that "
     "hangs takes them without ever answering.",
-    "Service times do not grow with the load of the node; pods whose work is computing share their CPU limit.",
+    "Pods whose work is computing have their CPU limit, or their fair share by requests where the node is short of CPU "
+    "and others on it use what the model says; service times of other pods do not grow with the load of the node.",
 )
 
 

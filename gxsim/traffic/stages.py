@@ -56,7 +56,7 @@ def stage_of(stop: Stop, nodes: int, streams: Streams) -> Stage:
         service_rng=streams.take(f"traffic/service/{stop.name}"),
         pick_rng=streams.take(f"traffic/picks/{stop.name}"),
         free=[idle_servers(station.places or station.servers) for _ in range(len(endpoints.lanes.node))],
-        sharing=None if stop.cores is None else [Sharing(stop.cores) for _ in endpoints.lanes.node],
+        sharing=None if stop.cores is None else [Sharing(c[0][1], c[1:]) for c in stop.cores],
         pinned=pinned,
         turns=np.zeros(nodes, np.int64) if station.balancing == "roundRobin" else None,
     )

@@ -81,6 +81,6 @@ class Tally:
             raise InvariantError(f"{int(self.sent.sum())} requests were sent and {int(ended.sum())} ended")
         for stop, busy_s, last_s in zip(plan.stops, self.busy_s, self.last_s, strict=True):
             lanes = stop.endpoints.lanes
-            could_s = stop.capacity * (np.minimum(last_s, lanes.end_s) - lanes.begin_s).clip(min=0.0)
+            could_s = stop.most * (np.minimum(last_s, lanes.end_s) - lanes.begin_s).clip(min=0.0)
             if (busy_s > could_s * (1 + 1e-9) + 1e-9).any():
                 raise InvariantError(f"{stop.name} works more than its servers can")
