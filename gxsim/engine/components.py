@@ -27,6 +27,7 @@ from gxsim.controllers.replica_set import ReplicaSet
 from gxsim.controllers.stateful_set import StatefulSet
 from gxsim.controllers.taint_eviction import TaintEviction
 from gxsim.controllers.volume_binder import VolumeBinder
+from gxsim.engine.heartbeats import Heartbeats
 from gxsim.engine.outage import leads_s, reconnected_s, through_s
 from gxsim.engine.partition import Cut, sides
 from gxsim.engine.phases import Phases
@@ -65,6 +66,7 @@ class Components:
         leases: Leases,
         phases: Phases,
         etcd_members: Sequence[str],
+        rng: np.random.Generator,
         contents: Contents | None = None,
         began_unix_s: float = 0.0,
     ):
@@ -73,6 +75,7 @@ class Components:
         self.leases, self.informer, self.attachments = leases, Informer(), Attachments()
         self.admission = Admission(state, sync_phase_s=phases.quota_s, sync_period_s=control_plane.quota_sync_s)
         self.etcd = [state.node_index[name] for name in etcd_members]
+        self.heartbeats = Heartbeats(state, leases, self.etcd, rng)
         self.raised: dict[str, float] = {}  # levels of loads and links that faults set
         self.down = dict.fromkeys(COMPONENTS, 0)  # open faults of each
         self.cuts: list[Cut] = []  # open partitions
@@ -191,6 +194,7 @@ class Components:
     def follow(self, now: float) -> None:
         """Take note of the network's, the API server's and etcd's state; start processes that are due."""
         self._part()
+        self.heartbeats.follow(now)
         if self.watches_disks:
             self.no_space.reconcile(self.state, now)
             self._stop_servers(now)
@@ -250,8 +254,9 @@ class Components:
                 self.starts_s[name] = leads_s(self.control_plane, now) + self._start_delay_s()
 
     def due(self, now: float) -> float:
-        """When a process starts, or watches are open again."""
+        """When a process starts, watches are open again, or a node's heartbeats fail or get through."""
         server_s = min((self._restarts_s(node) for node in self.exited), default=math.inf)
+        server_s = min(server_s, self.heartbeats.due_s)
         if APISERVER in self.starts_s:
             return min(server_s, self.starts_s[APISERVER])
         if not self.api_up:

@@ -64,6 +64,7 @@ class Simulation:
             leases=self.leases,
             phases=phases,
             etcd_members=etcd_members,
+            rng=streams.take("kubelet/heartbeats"),
             contents=contents,
             began_unix_s=began_unix_s,
         )

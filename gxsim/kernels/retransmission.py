@@ -31,3 +31,15 @@ def mean_retransmission_s(loss: NDArray, rto_s: NDArray) -> NDArray:
         chance = loss**tries * (1 - loss) / (1 - loss**TRIES)
         mean_s = (chance * retransmission_s(tries, rto_s)).sum(axis=0)
     return np.where(loss < 1, mean_s, np.inf)
+
+
+def exchange_failure(there: float, back: float, round_trip_s: float, timeout_s: float) -> float:
+    """Chance that a request and its answer, each one packet, take longer than *timeout_s* on a connection that stands.
+
+    *there* and *back* are the shares of packets lost on each way.
+    """
+    lost = np.arange(TRIES)
+    waits_s = retransmission_s(lost, MIN_RTO_S + round_trip_s)
+    chances = [loss**lost * (1 - loss) for loss in (there, back)]
+    in_time = round_trip_s + waits_s[:, None] + waits_s <= timeout_s
+    return float(1 - (np.outer(*chances) * in_time).sum())

@@ -72,7 +72,7 @@ class ClusterState(PodColumns):
 
         self.owners: list[Owner] = []
         self.storage = Storage(cluster.claims, cluster.volumes)
-        self.degradations = Degradations()
+        self.degradations = Degradations(count)
         self.journal: list[Binding] = []
         self.touched: list[int] = []  # rows of pods and
         self.revised: list[int] = []  # of owners as verbs changed them, for those who follow along
@@ -254,8 +254,8 @@ class ClusterState(PodColumns):
 
     @property
     def node_heartbeats(self) -> NDArray[np.bool_]:
-        """(nodes,) True where the kubelet lives and reaches the API server's network."""
-        return (self.node_down == 0) & (self.node_kubelet_down == 0) & self.node_exists
+        """(nodes,) True where the kubelet lives and its heartbeats reach the API server's network."""
+        return (self.node_down == 0) & (self.node_kubelet_down == 0) & self.node_exists & ~self.degradations.silent
 
     def mark_ready(self, node: int, condition: int) -> None:
         """Set what the control plane believes: ``READY``, ``NOT_READY`` or ``UNKNOWN``."""

@@ -72,14 +72,28 @@ class Degradation:
 
 
 class Degradations:
-    """All of a run, open and over. Faults of one target overlap freely and end by themselves."""
+    """All of a run, open and over. Faults of one target overlap freely and end by themselves.
 
-    def __init__(self) -> None:
+    ``silent`` is (nodes,) True where heartbeats do not get through for now; ``revision`` counts begins and ends.
+    """
+
+    def __init__(self, nodes: int) -> None:
         self.open: list[Degradation] = []
         self.over: list[Degradation] = []
+        self.silent = np.zeros(nodes, bool)
+        self.revision = 0
 
     def begin(self, degradation: Degradation) -> None:
         self.open.append(degradation)
+        self.revision += 1
+
+    def hush(self, node: int) -> None:
+        """The heartbeats of *node* do not get through from now on."""
+        self.silent[node] = True
+
+    def hear(self, node: int) -> None:
+        """The heartbeats of *node* get through again."""
+        self.silent[node] = False
 
     def end(self, fault: str, near: Ends, now: float) -> Degradation:
         """The oldest open degradation of *fault* at *near* is over; returns it."""
@@ -88,6 +102,7 @@ class Degradations:
             raise InvariantError(f"{fault} ends where it had not begun")
         self.open.remove(found)
         self.over.append(replace(found, end_s=now))
+        self.revision += 1
         return self.over[-1]
 
     @property
@@ -101,8 +116,9 @@ class Degradations:
         return tuple(sorted((*self.over, *self.open), key=lambda one: one.begin_s))
 
     def copy(self) -> "Degradations":
-        twin = Degradations()
+        twin = Degradations(len(self.silent))
         twin.open, twin.over = self.open.copy(), self.over.copy()
+        twin.silent, twin.revision = self.silent.copy(), self.revision
         return twin
 
 
