@@ -10,7 +10,7 @@ from gxsim.consensus.group import Group, symmetric
 from gxsim.consensus.profiles import Profile
 from gxsim.consensus.voter import NOBODY
 from gxsim.kernels.election import Contest, elections, last_heard
-from gxsim.model.model import Ledger
+from gxsim.model.ledger import Ledger
 from gxsim.observe.ledger import ledger_series
 from gxsim.traffic.ledger import Channel, poisson
 

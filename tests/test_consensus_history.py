@@ -18,7 +18,7 @@ from gxsim.errors import InvariantError, ScenarioError
 from gxsim.model.model import ConsensusGroup
 from gxsim.observe.consensus import failover_table, latency_table, leader_table, subset_table, write_gaps
 from gxsim.rng import Streams
-from gxsim.traffic.ledger import reigns_of
+from gxsim.traffic.reigns import reigns_of
 
 ORDERERS = ConsensusGroup(name="orderers", protocol="fabric", heartbeat_s=0.1, source="test")
 DAY_S = 86_400.0

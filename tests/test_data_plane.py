@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gxsim.report.consensus import drained, stall_s
+from gxsim.report.ledger import drained, stall_s
 from gxsim.study.result import Result
 from gxsim.study.simulate import simulate
 

@@ -5,17 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gxsim.kernels.uptime import ALWAYS
-from gxsim.model.model import Ledger
-from gxsim.observe.ledger import LATENCIES, ledger_history, ledger_series, ledger_table, saturation, stage_capacities
-from gxsim.traffic.ledger import Channel, Passage, Reigns, passages, poisson
+from gxsim.model.ledger import Ledger, LedgerCosts, LedgerPatience
+from gxsim.observe.ledger import LATENCIES, ledger_series
+from gxsim.observe.ledger_tables import ledger_history, ledger_table, stage_capacities
+from gxsim.observe.saturation import saturation_point, saturation_sweep
+from gxsim.traffic.ledger import Channel, Passage, passages, poisson
+from gxsim.traffic.peers import Peers
+from gxsim.traffic.reigns import Reigns
 
 LEDGER = Ledger(
     name="mainnet",
     outbox="db",
     submitter="backend/submitter",
     poll_s=0.1,
-    endorsers={"org1": ("peer",), "org2": ("peer",)},
+    endorsers={"org1": ("peer",), "org2": ("other",)},
     chaincode="chaincode",
     orderers="orderers",
     batch_timeout_s=1.0,
@@ -24,20 +27,15 @@ LEDGER = Ledger(
     source="test",
 )
 LOST_S, NOTICED_S, BACK_S = 300.85, 305.6, 306.1
-ELECTION = Reigns(
-    from_s=np.array([-np.inf, BACK_S]),
-    to_s=np.array([LOST_S, np.inf]),
-    noticed_s=np.array([NOTICED_S, np.inf]),
-    commit_s=np.array([0.004, 0.004]),
-    leader=np.array([0, 1]),
-)
+ELECTION = Reigns.of([(-np.inf, LOST_S, NOTICED_S), (BACK_S, np.inf, np.inf)], 0.004)
 
 
 def run(channel: Channel, rate: float, horizon_s: float, chunk: int = 500_000) -> Passage:
     """Everything that passed, in one piece."""
     created = poisson(rate, horizon_s, np.random.default_rng(7), chunk)
     parts = list(passages(channel, created, horizon_s))
-    return Passage(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in Passage.__slots__})
+    arrays = {n: np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in Passage.__slots__ if n != "lost"}
+    return Passage(**arrays, lost=sum(p.lost for p in parts))
 
 
 def created(rate: float, horizon_s: float) -> np.ndarray:
@@ -100,14 +98,10 @@ def test_a_submission_in_the_hole_waits_for_the_forwarding_timeout() -> None:
 
 
 def test_lost_quorum_fills_the_outbox_and_its_return_empties_it() -> None:
-    reigns = Reigns(
-        from_s=np.array([-np.inf, 1800.0]),
-        to_s=np.array([600.0, np.inf]),
-        noticed_s=np.array([602.0, np.inf]),
-        commit_s=np.array([0.004, 0.004]),
-        leader=np.array([0, 0]),
-    )
-    series = ledger_series(Channel(ledger=LEDGER, reigns=reigns), poisson(40, 3600, np.random.default_rng(1)), 3600)
+    """Peers ask for blocks again within seconds here, so that only the outbox is told of."""
+    reigns = Reigns.of([(-np.inf, 600.0, 602.0), (1800.0, np.inf, np.inf)], 0.004)
+    ledger = replace(LEDGER, patience=LedgerPatience(reconnect_cap_s=5.0))
+    series = ledger_series(Channel(ledger=ledger, reigns=reigns), poisson(40, 3600, np.random.default_rng(1)), 3600)
     minute = {int(t): i for i, t in enumerate(series.time_s)}
     assert series.outbox[minute[600]] < 100
     assert series.outbox[minute[1800]] == pytest.approx(40 * 1200, rel=0.03)
@@ -121,24 +115,20 @@ def test_lost_quorum_fills_the_outbox_and_its_return_empties_it() -> None:
 def test_a_peer_that_was_refused_for_long_asks_again_late() -> None:
     """100 ms, then a fifth more each time, at most an hour: refused for six hours, it comes up to an hour too late."""
     lost_s, back_s = 600.0, 600.0 + 6 * 3600
-    reigns = Reigns(
-        from_s=np.array([-np.inf, back_s]),
-        to_s=np.array([lost_s, np.inf]),
-        noticed_s=np.array([lost_s, np.inf]),
-        commit_s=np.array([0.004, 0.004]),
-        leader=np.array([0, 0]),
-    )
+    reigns = Reigns.of([(-np.inf, lost_s, lost_s), (back_s, np.inf, np.inf)], 0.004)
     channel = Channel(ledger=LEDGER, reigns=reigns)
     pauses = np.minimum(0.1 * 1.2 ** np.arange(100), 3600.0)
     tries_s = lost_s + np.cumsum(pauses)
     again_s = tries_s[tries_s >= back_s][0]
-    np.testing.assert_allclose(channel.delivery, [[-np.inf, lost_s], [again_s, np.inf]])
+    streams = Peers(channel, np.random.default_rng(1)).streams["peer"]
+    np.testing.assert_allclose(streams, [[-np.inf, lost_s], [again_s, np.inf]])
     passed = run(channel, 5, back_s + 5000)
     after = passed.block_s > back_s
     assert passed.block_s[after].min() < back_s + 2.0
     assert passed.committed_s[passed.created_s > lost_s + 1].min() > again_s
-    restarted = replace(channel, event_peer=np.array([[-np.inf, lost_s], [back_s - 3.0, np.inf]]))
-    assert restarted.delivery[1, 0] - back_s < 0.8  # a fresh process begins with short pauses
+    restarted = replace(channel, peers={"peer": np.array([[-np.inf, lost_s], [back_s - 3.0, np.inf]])})
+    streams = Peers(restarted, np.random.default_rng(1)).streams["peer"]
+    assert streams[1, 0] - back_s < 0.8  # a fresh process begins with short pauses
 
 
 def test_a_projector_that_was_away_catches_up_from_its_checkpoint() -> None:
@@ -156,7 +146,7 @@ def test_a_projector_that_was_away_catches_up_from_its_checkpoint() -> None:
 
 def test_an_organisation_without_peers_stops_endorsement() -> None:
     gone = np.array([[-np.inf, 100.0], [200.0, np.inf]])
-    passed = run(Channel(ledger=LEDGER, endorsers=(ALWAYS, gone)), 40, 600)
+    passed = run(Channel(ledger=LEDGER, peers={"other": gone}), 40, 600)
     assert not ((passed.acknowledged_s > 100.1) & (passed.acknowledged_s < 200)).any()
     assert len(created(40, 600)) - len(passed.created_s) < 120
 
@@ -166,7 +156,7 @@ def test_commands_on_few_keys_void_each_other() -> None:
     rng = np.random.default_rng(3)
     shares = []
     for keys in (10, 1000, 100_000):
-        channel = Channel(ledger=LEDGER, keys=keys)
+        channel = Channel(ledger=replace(LEDGER, keys=keys))
         series = ledger_series(channel, poisson(50, 600, np.random.default_rng(7)), 600, rng=rng)
         shares.append(series.void / series.committed.sum())
     assert shares[0] > 0.6
@@ -180,10 +170,38 @@ def test_the_saturation_point_is_the_least_capacity_and_a_sweep_finds_it() -> No
     capacities = stage_capacities(channel).columns
     assert capacities["stage"][0] == "submission"
     least = capacities["per_s"][0]
-    sweep = saturation(channel, [0.5 * least, 0.95 * least, 1.2 * least])
+    sweep = saturation_sweep(channel, [0.5 * least, 0.95 * least, 1.2 * least])
     assert sweep.columns["saturated"] == [False, False, True]
     assert sweep.columns["committed_per_s"][2] == pytest.approx(least, rel=0.02)
     assert sweep.columns["stage"][2] == "submission"
+
+
+@pytest.mark.parametrize(
+    ("stage", "costs"),
+    [
+        ("outbox", LedgerCosts(outbox_batch=10, submitters=100)),
+        ("submission", LedgerCosts()),
+        ("endorsement", LedgerCosts(endorse_servers=1)),
+        ("ordering", LedgerCosts(order_s=0.01)),
+        ("validation and commit", LedgerCosts(commit_s=0.01)),
+        ("projection", LedgerCosts(project_s=0.01)),
+    ],
+)
+def test_a_search_finds_every_stage_that_saturates_where_its_costs_say(stage: str, costs: LedgerCosts) -> None:
+    """A queue must gain 2 % of the time that passes, and the search stops at 2 %: 4 % together."""
+    channel = Channel(ledger=replace(LEDGER, costs=costs))
+    point = saturation_point(saturation_sweep(channel), "mainnet")
+    assert point is not None
+    capacities = stage_capacities(channel).columns
+    assert point[0] == stage == capacities["stage"][0]
+    assert point[1] == pytest.approx(capacities["per_s"][0], rel=0.04)
+
+
+def test_blocks_that_take_long_to_agree_on_saturate_consensus() -> None:
+    """Half a second per write of a log and blocks of at most 20: 40 a second."""
+    ledger = replace(LEDGER, max_message_count=20, costs=LedgerCosts(write_s=0.5))
+    point = saturation_point(saturation_sweep(Channel(ledger=ledger)), "mainnet")
+    assert point == ("consensus", pytest.approx(40.0, rel=0.04))
 
 
 def test_tables_name_every_latency_and_every_bin() -> None:

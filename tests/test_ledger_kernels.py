@@ -21,7 +21,7 @@ def cut_by_events(arrivals: list[float], sizes: list[int], rules: Cutting, until
     def propose(now: float, count: int, size: int) -> None:
         nonlocal free, committed
         written = max(now, free) + rules.write_s + rules.write_s_per_byte * size
-        free, committed = written, max(written + rules.commit_s, committed)
+        free, committed = written, max(rules.committed_s(written), committed)
         heapq.heappush(commits, committed)
         blocks.append((now, count))
 
@@ -94,7 +94,7 @@ def test_the_leader_takes_nothing_while_too_many_blocks_are_in_flight(
         preferred_max_bytes=10**9,
         max_inflight_blocks=inflight,
         write_s=0.0203,
-        commit_s=0.0501,
+        commit_s=(0.0501,),
     )
     blocks, _ = cut_blocks(arrivals, np.ones(len(arrivals)), rules, 100.0)
     expected = cut_by_events(arrivals.tolist(), [1] * len(arrivals), rules, 100.0)

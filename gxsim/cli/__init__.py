@@ -12,6 +12,7 @@ from gxsim.cli.drain import drain
 from gxsim.cli.explain import explain
 from gxsim.cli.forecast import forecast
 from gxsim.cli.headroom import headroom
+from gxsim.cli.ledger import ledger
 from gxsim.cli.paths import paths
 from gxsim.cli.place import place
 from gxsim.cli.run import run
@@ -33,7 +34,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, scenarios, place, explain, diff, headroom, whatif, survive, drain, bench, forecast, paths, validate):
+for verb in (
+    run,
+    scenarios,
+    place,
+    explain,
+    diff,
+    headroom,
+    whatif,
+    survive,
+    drain,
+    bench,
+    forecast,
+    paths,
+    ledger,
+    validate,
+):
     app.command()(verb)
 
 

@@ -24,7 +24,8 @@ def polled(created_s: NDArray, polls_s: NDArray, batch: NDArray | int) -> NDArra
 class Cutting:
     """The rules of Fabric's block cutter and chain, and what a block costs its leader.
 
-    A block occupies the log for ``write_s`` and ``write_s_per_byte``, and is committed ``commit_s`` later.
+    A block occupies the log for ``write_s`` and ``write_s_per_byte``, and is committed ``commit_s`` later: of the
+    entry whose ``commit_from_s`` is the last one before, as members come, go and are delayed.
     """
 
     batch_timeout_s: float
@@ -33,7 +34,12 @@ class Cutting:
     max_inflight_blocks: int = 5
     write_s: float = 0.0
     write_s_per_byte: float = 0.0
-    commit_s: float = 0.0
+    commit_s: tuple[float, ...] = (0.0,)
+    commit_from_s: tuple[float, ...] = (-np.inf,)
+
+    def committed_s(self, written_s: float) -> float:
+        """When a block that has left the leader at *written_s* is committed."""
+        return written_s + self.commit_s[max(bisect_right(self.commit_from_s, written_s) - 1, 0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,7 @@ def cut_blocks(
             break
         timer, held = next_timer, next_held
         written = max(cut, free) + rules.write_s + rules.write_s_per_byte * (sums[end] - sums[first])
-        committed = max(written + rules.commit_s, inflight[-1] if inflight else -np.inf)
+        committed = max(rules.committed_s(written), inflight[-1] if inflight else -np.inf)
         free = written
         inflight.append(committed)
         del inflight[: -rules.max_inflight_blocks]

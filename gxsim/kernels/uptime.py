@@ -82,6 +82,12 @@ def in_turn(
     return departure_s
 
 
+def next_up(times_s: NDArray, windows: Windows) -> NDArray:
+    """The first moment at or after each time that lies in a window; inf when none follows."""
+    window = np.searchsorted(windows[:, 1], times_s, side="right")
+    return np.maximum(times_s, np.append(windows[:, 0], np.inf)[window])
+
+
 def within(times_s: NDArray, windows: Windows) -> NDArray:
     """Whether each time lies in a window."""
     window = np.searchsorted(windows[:, 0], times_s, side="right") - 1

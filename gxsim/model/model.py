@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gxsim.kernels.service_times import DISTRIBUTIONS
 from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
 from gxsim.model.fields import spec
+from gxsim.model.ledger import Ledger
 from gxsim.model.storage import Backup, Growth, HostGrowth, SampleStore, StorageStatement, Store
 
 
@@ -195,26 +196,6 @@ class Station:
             raise ValueError("cpuBound: visits that share the CPU are not counted; leave places out")
         if self.distribution == "empirical" and not self.samples_s:
             raise ValueError("samples: an empirical distribution needs the measured times; list them")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """The way of a write after the request: outbox, endorsement, ordering, commit, projection."""
-
-    name: str = spec(doc="Name of the channel")
-    outbox: str = spec(doc="Service of the database that holds the outbox")
-    submitter: str = spec(doc="Workload that submits (namespace/name)")
-    poll_s: float = spec(doc="Pause between two looks at the outbox", gt=0)
-    endorsers: Mapping[str, tuple[str, ...]] = spec(doc="Peer Services by organisation; one of each endorses")
-    chaincode: str = spec(doc="Service that peers run the chaincode with")
-    orderers: str = spec(doc="Name of the orderers' consensus group")
-    batch_timeout_s: float = spec(2.0, doc="Longest wait of a batch's first transaction", gt=0)
-    max_message_count: int = spec(500, doc="Transactions that cut a block", ge=1)
-    preferred_max_bytes: int = spec(2 * 1024**2, doc="Bytes that cut a block", ge=1)
-    state_database: str = spec("goleveldb", doc="State database of the peers", choices=("goleveldb", "CouchDB"))
-    event_peer: str = spec(doc="Service whose events the projector follows")
-    projector: str = spec(doc="Workload that projects (namespace/name)")
-    source: str = spec(doc="Where the values come from")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,36 +1,40 @@
-"""What a channel did over a run: its blocks, its latencies, its outbox and its projector, over time and in sum."""
+"""What a channel did over a run: its blocks, its latencies, its outbox, its peers and its projector, over time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.consensus.history import LeaderHistory
-from gxsim.kernels.histogram import BINS, bins_of, quantile
-from gxsim.kernels.intervals import combine, count, steps
-from gxsim.kernels.uptime import ALWAYS, Windows, both, either, windows_of
-from gxsim.model.model import Ledger
-from gxsim.observe.services import ServiceSeries
-from gxsim.observe.table import Table
-from gxsim.state import ClusterState, owner_name
-from gxsim.timeline import Timeline
-from gxsim.traffic.ledger import Channel, Costs, Passage, passages, reigns_of
+from gxsim.kernels.histogram import BINS, bins_of
+from gxsim.model.ledger import Ledger
+from gxsim.traffic.ledger import Channel, Passage, passages
 
-PROBABILITIES = (0.5, 0.95, 0.99)
-LATENCIES = ("created_to_acknowledged", "created_to_committed", "committed_to_projected", "created_to_projected")
+# Each from one time of a transaction to another.
+LATENCIES = {
+    "created_to_acknowledged": ("created_s", "acknowledged_s"),
+    "submitted_to_committed": ("taken_s", "committed_s"),
+    "created_to_committed": ("created_s", "committed_s"),
+    "committed_to_projected": ("committed_s", "projected_s"),
+    "created_to_projected": ("created_s", "projected_s"),
+}
+CURVES = {"submitted_to_committed": (0.5, 0.99), "committed_to_projected": (0.5, 0.99)}  # drawn over time
+ENOUGH = 10  # observations beyond a quantile, for a point of a curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSeries:
     """One channel; series are (bins,), each at the end of its bin: ``time_s``.
 
-    ``outbox`` counts commands that no orderer has acknowledged, ``uncommitted`` those not in the state database.
-    ``resubmitted`` counts what a dead leader lost, ``void`` what was in a block but read what had changed.
-    ``projector_lag_s`` is the age, since its commit, of the oldest transaction that is not projected.
+    ``outbox`` counts commands that no orderer has acknowledged, ``uncommitted`` those not in the state database of the
+    event peer. ``projector_lag_s`` is how far the projection is behind the orderers' blocks: the age, since it was
+    ordered, of the oldest transaction that is not projected.
+    ``curves`` are quantiles of latencies, NaN where there were too few. ``lost`` counts what was acknowledged and died
+    with its leader, ``resubmitted`` what was sent more than once, ``duplicates`` what got into a second block, of which
+    ``applied_twice`` took effect again, and ``void`` what was in a block but read what had changed.
     """
 
-    name: str
+    channel: Channel
     time_s: NDArray
     created: NDArray
     committed: NDArray
@@ -39,76 +43,154 @@ class LedgerSeries:
     outbox: NDArray
     uncommitted: NDArray
     projector_lag_s: NDArray
+    peer_blocks: NDArray  # (peers, bins), in the order of the ledger's peers
+    curves: dict[tuple[str, float], NDArray]
     histograms: dict[str, NDArray]
     block_intervals: NDArray  # histogram
+    lost: int
     resubmitted: int
+    duplicates: int
+    applied_twice: int
     void: int
 
     @property
+    def ledger(self) -> Ledger:
+        return self.channel.ledger
+
+    @property
+    def name(self) -> str:
+        return self.ledger.name
+
+    @property
     def height(self) -> NDArray:
-        """Blocks so far."""
+        """Blocks that the orderers have committed so far."""
         return np.cumsum(self.blocks)
+
+    @property
+    def farthest_behind(self) -> NDArray:
+        """(bins,) blocks that the slowest peer lacks."""
+        return (self.height - self.peer_height).max(axis=0)
+
+    @property
+    def peer_height(self) -> NDArray:
+        """(peers, bins) blocks that each peer has committed so far."""
+        return np.cumsum(self.peer_blocks, axis=1)
+
+
+@dataclass(slots=True)
+class _Curve:
+    """Quantiles per bin of values that come in order of time; the last bin is open."""
+
+    bin_s: float
+    probabilities: tuple[float, ...]
+    points: NDArray  # (probabilities, bins)
+    times_s: NDArray = field(default_factory=lambda: np.empty(0))
+    values: NDArray = field(default_factory=lambda: np.empty(0))
+
+    def see(self, times_s: NDArray, values: NDArray) -> None:
+        self.times_s = np.concatenate([self.times_s, times_s])
+        self.values = np.concatenate([self.values, values])
+        if len(self.times_s):
+            self.close(int(self.times_s[-1] / self.bin_s))
+
+    def close(self, upto: int) -> None:
+        """Settle the bins before *upto*."""
+        edges = np.searchsorted(self.times_s, np.arange(upto + 1) * self.bin_s)
+        for number in np.flatnonzero(np.diff(edges)).tolist():
+            mine = self.values[edges[number] : edges[number + 1]]
+            for row, probability in enumerate(self.probabilities):
+                if len(mine) * (1 - probability) >= ENOUGH:
+                    self.points[row, number] = np.quantile(mine, probability)
+        self.times_s, self.values = self.times_s[edges[-1] :], self.values[edges[-1] :]
 
 
 @dataclass(slots=True)
 class _Tally:
     """Counts per bin, and histograms, filled passage by passage."""
 
+    channel: Channel
     bin_s: float
     bins: int
     counts: dict[str, NDArray] = field(init=False)
+    peer_blocks: NDArray = field(init=False)
     histograms: dict[str, NDArray] = field(init=False)
+    curves: dict[str, _Curve] = field(init=False)
     block_intervals: NDArray = field(default_factory=lambda: np.zeros(BINS, np.int64))
     lag_s: NDArray = field(init=False)
     last_block_s: float = np.nan
-    resubmitted: int = 0
-    void: int = 0
+    sums: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        names = ("created", "acknowledged", "committed", "projected", "blocks")
+        names = ("created", "acknowledged", "ordered", "committed", "projected", "blocks")
         self.counts = {name: np.zeros(self.bins, np.int64) for name in names}
+        self.peer_blocks = np.zeros((len(self.channel.ledger.peers), self.bins), np.int64)
         self.histograms = {name: np.zeros(BINS, np.int64) for name in LATENCIES}
+        self.curves = {
+            name: _Curve(self.bin_s, levels, np.full((len(levels), self.bins), np.nan))
+            for name, levels in CURVES.items()
+        }
         self.lag_s = np.zeros(self.bins)
+        self.sums = dict.fromkeys(("lost", "resubmitted", "duplicates", "applied_twice", "void"), 0)
 
     def counting(self, created_s: Iterable[NDArray]) -> Iterator[NDArray]:
         """The chunks as they come, counted."""
         for chunk in created_s:
-            self.count("created", chunk)
+            self.counts["created"] += self.binned(chunk)
             yield chunk
 
-    def count(self, name: str, times_s: NDArray) -> None:
+    def binned(self, times_s: NDArray) -> NDArray:
+        """(bins,) how many of *times_s* lie in each."""
         inside = times_s[times_s < self.bins * self.bin_s]
-        self.counts[name] += np.bincount((inside / self.bin_s).astype(np.int64), minlength=self.bins)
+        return np.bincount((inside / self.bin_s).astype(np.int64), minlength=self.bins)
 
     def see(self, passage: Passage) -> None:
-        end_s = self.bins * self.bin_s
-        for name in ("acknowledged", "committed", "projected"):
-            self.count(name, getattr(passage, f"{name}_s"))
-        self.count("blocks", passage.block_s)
-        for name in LATENCIES:
-            start, _, end = name.partition("_to_")
-            times_s = getattr(passage, f"{end}_s")
-            done = times_s < end_s
-            self.histograms[name] += _histogram((times_s - getattr(passage, f"{start}_s"))[done])
-        done = passage.projected_s < end_s
-        lag_s = passage.projected_s[done] - passage.committed_s[done]
-        np.maximum.at(self.lag_s, (passage.projected_s[done] / self.bin_s).astype(np.int64), lag_s)
+        once = ~passage.again
+        everything = bool(once.all())
+        times_s = {
+            name: getattr(passage, name) if everything else getattr(passage, name)[once]
+            for name in ("created_s", "taken_s", "acknowledged_s", "ordered_s", "committed_s", "projected_s")
+        }
+        for name in ("acknowledged", "ordered", "committed", "projected"):
+            self.counts[name] += self.binned(times_s[f"{name}_s"])
+        self.counts["blocks"] += self.binned(passage.block_s)
+        for number, blocks_s in enumerate(passage.peer_s):
+            self.peer_blocks[number] += self.binned(blocks_s)
+        for name, (start, end) in LATENCIES.items():
+            self._time(name, times_s[start], times_s[end])
+        projected_s = times_s["projected_s"]
+        done = projected_s < self.bins * self.bin_s
+        lag_s = (projected_s - times_s["ordered_s"])[done]
+        np.maximum.at(self.lag_s, (projected_s[done] / self.bin_s).astype(np.int64), lag_s)
         gaps_s = np.diff(passage.block_s, prepend=self.last_block_s)
         self.block_intervals += _histogram(gaps_s[np.isfinite(gaps_s)])
         if len(passage.block_s):
             self.last_block_s = float(passage.block_s[-1])
-        self.resubmitted += int((passage.attempts > 1).sum())
-        self.void += int((~passage.valid).sum())
+        self.sums["lost"] += passage.lost
+        self.sums["resubmitted"] += int((passage.attempts > 1).sum())
+        self.sums["duplicates"] += int(passage.again.sum())
+        self.sums["applied_twice"] += int((passage.again & passage.valid).sum())
+        self.sums["void"] += int((once & ~passage.valid).sum())
 
-    def series(self, name: str) -> LedgerSeries:
+    def _time(self, name: str, start_s: NDArray, end_s: NDArray) -> None:
+        """Count one latency of transactions that end within the run, in order of that end."""
+        done = int(np.searchsorted(end_s, self.bins * self.bin_s)) if name != "created_to_acknowledged" else None
+        mine = slice(0, done) if done is not None else end_s < self.bins * self.bin_s
+        latency_s = end_s[mine] - start_s[mine]
+        self.histograms[name] += _histogram(latency_s)
+        if name in self.curves:
+            self.curves[name].see(end_s[mine], latency_s)
+
+    def series(self) -> LedgerSeries:
         """The tally as series."""
         sums = {of: np.cumsum(counts) for of, counts in self.counts.items()}
         time_s = (np.arange(self.bins) + 1) * self.bin_s
-        behind = sums["projected"] < sums["committed"]
-        oldest = np.searchsorted(sums["committed"], sums["projected"] + 1)  # bin in which it was committed
+        behind = sums["projected"] < sums["ordered"]
+        oldest = np.searchsorted(sums["ordered"], sums["projected"] + 1)  # bin in which it was ordered
         age_s = np.where(behind, time_s - (oldest + 1) * self.bin_s, 0.0)
+        for curve in self.curves.values():
+            curve.close(self.bins)
         return LedgerSeries(
-            name=name,
+            channel=self.channel,
             time_s=time_s,
             created=self.counts["created"],
             committed=self.counts["committed"],
@@ -117,54 +199,18 @@ class _Tally:
             outbox=sums["created"] - sums["acknowledged"],
             uncommitted=sums["created"] - sums["committed"],
             projector_lag_s=np.maximum(self.lag_s, age_s),
+            peer_blocks=self.peer_blocks,
+            curves={
+                (name, level): c.points[i] for name, c in self.curves.items() for i, level in enumerate(CURVES[name])
+            },
             histograms=self.histograms,
             block_intervals=self.block_intervals,
-            resubmitted=self.resubmitted,
-            void=self.void,
+            **self.sums,
         )
 
 
 def _histogram(durations_s: NDArray) -> NDArray:
     return np.bincount(bins_of(durations_s), minlength=BINS)
-
-
-def channel_of(
-    ledger: Ledger,
-    history: LeaderHistory,
-    services: Sequence[ServiceSeries],
-    workloads: Mapping[str, Windows],
-    costs: Costs | None = None,
-) -> Channel:
-    """A channel of a model in one run; *workloads* says when the submitter and the projector were there.
-
-    An organisation endorses while a peer of it and the chaincode answer. Services that match no pod answer always:
-    they are outside the cluster.
-    """
-    up = {service.name: windows_of(service.times_s, service.answering > 0) for service in services}
-    chaincode = up.get(ledger.chaincode, ALWAYS)
-    return Channel(
-        ledger=ledger,
-        costs=costs or Costs(),
-        reigns=reigns_of(history),
-        submitter=workloads.get(ledger.submitter, ALWAYS),
-        endorsers=tuple(
-            both(either([up.get(peer, ALWAYS) for peer in peers]), chaincode) for peers in ledger.endorsers.values()
-        ),
-        event_peer=up.get(ledger.event_peer, ALWAYS),
-        projector=workloads.get(ledger.projector, ALWAYS),
-    )
-
-
-def workload_windows(state: ClusterState, timeline: Timeline, name: str) -> Windows:
-    """When at least one pod of a workload (namespace/name) answers."""
-    serving = timeline.changes("pod_serving")
-    spaces = [template.namespace for template in state.templates]
-    of = [f"{spaces[template]}/{owner_name(state, pod)}" for pod, template in enumerate(state.pod_template)]
-    mine = np.array([one == name for one in of], bool)
-    picked = mine[serving.rows]
-    times_s, rows, values = combine([(serving.times_s[picked], serving.rows[picked], serving.values[picked])], [0])
-    grid, level = count(*(steps(times_s, rows, values[:, 0] > 0)[i] for i in (0, 2)))
-    return windows_of(grid, level > 0)
 
 
 def ledger_series(
@@ -176,85 +222,7 @@ def ledger_series(
     rng: np.random.Generator | None = None,
 ) -> LedgerSeries:
     """Send commands (chunks of sorted times) through *channel* and watch it in bins of *bin_s*."""
-    tally = _Tally(bin_s, int(np.ceil(horizon_s / bin_s)))
+    tally = _Tally(channel, bin_s, int(np.ceil(horizon_s / bin_s)))
     for passage in passages(channel, tally.counting(created_s), horizon_s, rng):
         tally.see(passage)
-    return tally.series(channel.ledger.name)
-
-
-def ledger_table(series: Sequence[LedgerSeries]) -> Table:
-    """One row per channel and latency, with its quantiles."""
-    rows = [
-        (one.name, name, int(histogram.sum()), *(float(quantile(histogram, p)) for p in PROBABILITIES))
-        for one in series
-        for name, histogram in (*one.histograms.items(), ("block_interval", one.block_intervals))
-    ]
-    about = "Latencies of each channel; quantiles within 1 %, of what was done by the horizon"
-    return Table.of("ledger_latency", about, ("channel", "latency", "count", "median_s", "p95_s", "p99_s"), rows)
-
-
-def ledger_history(series: Sequence[LedgerSeries]) -> Table:
-    """One row per channel and bin: the ledger over time."""
-    rows = []
-    for one in series:
-        size = np.divide(one.committed, one.blocks, out=np.zeros(len(one.blocks)), where=one.blocks > 0)
-        columns = (
-            one.time_s,
-            one.created,
-            one.committed,
-            one.projected,
-            one.height,
-            size,
-            one.outbox,
-            one.uncommitted,
-            one.projector_lag_s,
-        )
-        rows += [(one.name, *(value.item() for value in row)) for row in zip(*columns, strict=True)]
-    names = (
-        "channel",
-        "time_s",
-        "created",
-        "committed",
-        "projected",
-        "height",
-        "transactions_per_block",
-        "outbox",
-        "uncommitted",
-        "projector_lag_s",
-    )
-    return Table.of("ledger", "Each channel over time; counts per bin, levels at its end", names, rows)
-
-
-def stage_capacities(channel: Channel) -> Table:
-    """What each stage can do at most, per second, least first; the first row is the channel's saturation point."""
-    costs, ledger = channel.costs, channel.ledger
-    size = min(ledger.max_message_count, max(1, ledger.preferred_max_bytes // costs.transaction_bytes))
-    write_s = costs.write_s + size * costs.transaction_bytes / costs.write_bytes_per_s
-    latency_s = write_s + float(channel.reigns.commit_s.max())
-    capacities = {
-        "outbox": costs.outbox_batch / ledger.poll_s,
-        "submission": costs.submitters / costs.submit_s,
-        "endorsement": costs.endorse_servers / costs.endorse_s,
-        "ordering": 1 / costs.order_s,
-        "consensus": min(size / write_s, size * costs.max_inflight_blocks / latency_s),
-        "validation and commit": size / (costs.block_s + size * channel.commit_s),
-        "projection": 1 / costs.project_s,
-    }
-    rows = sorted(((stage, rate) for stage, rate in capacities.items()), key=lambda row: row[1])
-    about = "Transactions per second that each stage of the channel can sustain with full blocks"
-    return Table.of("ledger_capacity", about, ("stage", "per_s"), rows)
-
-
-def saturation(channel: Channel, rates: Sequence[float], *, duration_s: float = 300.0) -> Table:
-    """What comes out at each offered rate: committed per second, and what is left behind after *duration_s*."""
-    bottleneck, rows = str(stage_capacities(channel).columns["stage"][0]), []
-    for rate in rates:
-        even_s = (np.arange(int(rate * duration_s)) + 0.5) / rate
-        series = ledger_series(channel, [even_s], duration_s, bin_s=duration_s / 10)
-        late = slice(5, None)  # the second half, when the start is forgotten
-        out = float(series.committed[late].sum() / (duration_s / 2))
-        growth = float((series.uncommitted[-1] - series.uncommitted[4]) / (duration_s / 2))
-        saturated = growth > 0.02 * rate
-        rows.append((rate, out, float(series.uncommitted[-1]), saturated, bottleneck if saturated else ""))
-    names = ("offered_per_s", "committed_per_s", "uncommitted", "saturated", "stage")
-    return Table.of("ledger_saturation", "The channel at each offered rate", names, rows)
+    return tally.series()

@@ -24,6 +24,13 @@ class Table:
         listed = list(rows)
         return cls(name, about, {column: [row[i] for row in listed] for i, column in enumerate(names)})
 
+    @classmethod
+    def stacked(cls, tables: Sequence[Table]) -> Table:
+        """Tables of one shape below one another."""
+        first = tables[0]
+        names = first.columns
+        return cls(first.name, first.about, {name: [v for t in tables for v in t.columns[name]] for name in names})
+
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 

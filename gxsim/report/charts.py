@@ -32,6 +32,7 @@ CONDITIONS = {  # colour and hatch in the order in which they are stacked
 LEDGER_LANES = {
     "committed": "committed per minute, at most {:,.0f}",
     "outbox": "commands in the outbox, at most {:,.0f}",
+    "farthest_behind": "blocks that the slowest peer lacks, at most {:,.0f}",
     "projector_lag_s": "lag of the projector, at most {:,.1f} s",
 }
 SERVICE_STATES = {"none": "bad", "degraded": "warn"}

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gxsim.report import consensus, paths
+from gxsim.report import consensus, ledger, paths
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
@@ -332,7 +332,7 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _quorum,
     consensus.leaders,
     consensus.write_gaps,
-    consensus.ledgers,
+    *ledger.SECTIONS,
     *paths.SECTIONS,
     _pods,
     _volumes,

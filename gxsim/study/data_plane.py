@@ -1,24 +1,27 @@
 """What the Timeline means for users, consensus groups and ledgers: what they felt, who led, what piled up."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.consensus.history import LeaderHistory
+from gxsim.consensus.history import LeaderHistory, leader_history
 from gxsim.load.scenario import Case
-from gxsim.model.model import Ledger, Model
+from gxsim.model.ledger import Ledger
+from gxsim.model.model import Model
+from gxsim.observe.channels import channel_of
 from gxsim.observe.consensus import latency_table, leader_histories, leader_table, subset_table, write_gaps
-from gxsim.observe.ledger import (
-    LedgerSeries,
-    channel_of,
+from gxsim.observe.ledger import LedgerSeries, ledger_series
+from gxsim.observe.ledger_tables import (
+    client_table,
     ledger_history,
-    ledger_series,
     ledger_table,
+    peer_history,
+    peer_table,
     stage_capacities,
-    workload_windows,
 )
+from gxsim.observe.saturation import saturation_sweep
 from gxsim.observe.services import ServiceSeries
 from gxsim.observe.table import Table
 from gxsim.observe.traffic import traffic_tables
@@ -26,14 +29,15 @@ from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays
-from gxsim.traffic.ledger import poisson
+from gxsim.traffic.ledger import Channel, poisson
 from gxsim.traffic.run import ASSUMPTIONS as TRAFFIC_ASSUMPTIONS
 
 LEDGER_BIN_S = 60.0
 LEDGER_ASSUMPTIONS = (
-    "Where the traffic is not played, commands come as a Poisson stream at the populations' rates times the share of "
-    "the paths that write.",
-    "Only the peer whose events are followed is played through the commit; the others are taken to commit with it.",
+    "Commands come as a Poisson stream at the channel's own rate or, where the traffic is not played, at the "
+    "populations' rates times the share of the paths that write.",
+    "Channels share orderers and peers, but not their time: each has its own elections, batches and commits.",
+    "A client that sees no commit in time submits again; it hears of a commit as soon as any peer has it.",
 )
 
 
@@ -93,36 +97,54 @@ def ledger_tables(
 
     *writes_s* are the times at which requests left a write in each outbox, where the traffic was played too.
     """
-    by_group = {history.members.group.name: history for history in histories}
-    series, capacities = [], []
-    for ledger in case.model.ledgers:
-        if ledger.orderers not in by_group:
-            continue
-        windows = {w: workload_windows(state, timeline, w) for w in (ledger.submitter, ledger.projector)}
-        channel = channel_of(ledger, by_group[ledger.orderers], services, windows)
+    series, capacities, sweeps = [], [], []
+    for channel in channels(case, state, timeline, histories, services, streams):
+        ledger = channel.ledger
         commands = streams.take(f"ledger/{ledger.name}/commands")
-        if writes_s is None:
-            created_s: Iterable[NDArray] = poisson(write_rate(case.model), timeline.horizon_s, commands)
+        if writes_s is None or ledger.rate is not None:
+            created_s: Iterable[NDArray] = poisson(write_rate(case.model, ledger), timeline.horizon_s, commands)
         else:
-            created_s = [writes_s.get(ledger.outbox, np.empty(0))]
+            written_s = writes_s.get(ledger.outbox, np.empty(0))
+            created_s = [written_s[commands.random(len(written_s)) < ledger.share]]
         rng = streams.take(f"ledger/{ledger.name}")
         series.append(ledger_series(channel, created_s, timeline.horizon_s, bin_s=LEDGER_BIN_S, rng=rng))
-        capacities.append(_named(ledger, stage_capacities(channel)))
+        capacities.append(stage_capacities(channel))
+        sweeps.append(saturation_sweep(channel))
     if not series:
         return (), []
-    return tuple(series), [ledger_table(series), ledger_history(series), _stacked(capacities)]
+    about = (ledger_table, ledger_history, peer_table, peer_history, client_table)
+    return tuple(series), [*(table(series) for table in about), Table.stacked(capacities), Table.stacked(sweeps)]
 
 
-def write_rate(model: Model) -> float:
-    """Commands per second that end in an outbox."""
-    return sum(p.rate for p in model.populations) * sum(path.share for path in model.paths if path.writes)
+def channels(
+    case: Case,
+    state: ClusterState,
+    timeline: Timeline,
+    histories: Sequence[LeaderHistory],
+    services: Sequence[ServiceSeries],
+    streams: Streams,
+) -> Iterator[Channel]:
+    """Every channel of the model whose orderers are there, as it is in the run.
+
+    Each is a Raft group of its own: the first on a group of orderers has the group's leaders, others elect their own.
+    """
+    by_group = {history.members.group.name: history for history in histories}
+    seen: set[str] = set()
+    for ledger in case.model.ledgers:
+        history = by_group.get(ledger.orderers)
+        if history is None:
+            continue
+        if ledger.orderers in seen:
+            rng = streams.take(f"consensus/{ledger.orderers}/{ledger.name}")
+            delays_s = node_delays(case.model.network, state.nodes)
+            history = leader_history(history.members, delays_s, timeline.horizon_s, rng)
+        seen.add(ledger.orderers)
+        yield channel_of(ledger, history, state, timeline, services)
 
 
-def _named(ledger: Ledger, table: Table) -> Table:
-    return Table(table.name, table.about, {"channel": [ledger.name] * len(table), **table.columns})
-
-
-def _stacked(tables: Sequence[Table]) -> Table:
-    """Tables of one shape below one another."""
-    columns = {name: list(np.concatenate([t.columns[name] for t in tables])) for name in tables[0].columns}
-    return Table(tables[0].name, tables[0].about, columns)
+def write_rate(model: Model, ledger: Ledger) -> float:
+    """Commands per second of a channel: its own rate, or that of the paths that write into its outbox, or anywhere."""
+    if ledger.rate is not None:
+        return ledger.rate
+    writing = [path for path in model.paths if path.writes and ledger.outbox in ("", path.steps[-1])]
+    return sum(p.rate for p in model.populations) * sum(path.share for path in writing) * ledger.share

@@ -1,142 +1,173 @@
-"""The stages of a channel, and what they remember between two chunks of transactions."""
+"""The stages of a channel, and what they remember between two spans of time."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.batching import Blocks, Cutter, cut_blocks, polled
 from gxsim.kernels.mvcc import unconflicted
-from gxsim.kernels.uptime import ALWAYS, Windows, clock, in_turn, within, worked
+from gxsim.kernels.uptime import ALWAYS, within
+from gxsim.model.ledger import ENVELOPE, LOST, PERSISTENT
+from gxsim.traffic.broadcast import PersistentStreams, taken_s
 from gxsim.traffic.ledger import Channel, Passage
-
-
-@dataclass(slots=True)
-class Station:
-    """Servers that take their work in order while they are there."""
-
-    windows: Windows
-    servers: int = 1
-    free_s: NDArray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.free_s = np.full(self.servers, -np.inf)
-
-    def pass_through(self, arrival_s: NDArray, service_s: NDArray | float) -> NDArray:
-        """(arrivals,) departures; inf for work that the station never gets to."""
-        done = in_turn(worked(arrival_s, self.windows), service_s, servers=self.servers, free_s=self.free_s)
-        return clock(np.maximum.accumulate(done), self.windows)
+from gxsim.traffic.peers import Peers
+from gxsim.traffic.servers import Servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """(transactions,) at the orderers and in no block yet, by arrival at the leader."""
+    """(transactions,) on their way into a block: when each passed what is behind it.
+
+    ``read_s`` is when it was endorsed, which for an envelope sent again is long ago; ``answered_s`` when an orderer
+    last acknowledged it, ``acknowledged_s`` when one first did; ``original_s`` when an earlier try of the same command
+    was committed, inf for none.
+    """
 
     created_s: NDArray
+    taken_s: NDArray
+    proposed_s: NDArray
     endorsed_s: NDArray
+    read_s: NDArray
     acknowledged_s: NDArray
+    answered_s: NDArray
     arrival_s: NDArray
+    handled_s: NDArray
+    original_s: NDArray
     attempts: NDArray
 
     @classmethod
-    def none(cls) -> "Waiting":
-        return cls(**dict.fromkeys(cls.__slots__, np.empty(0)))
+    def fresh(cls, created_s: NDArray) -> "Waiting":
+        """Commands as they stand in the outbox, from ``arrival_s`` on."""
+        none, never = np.full(len(created_s), np.nan), np.full(len(created_s), np.inf)
+        columns = dict.fromkeys(cls.__slots__, none) | {"created_s": created_s, "arrival_s": created_s}
+        return cls(**columns | {"original_s": never, "attempts": np.zeros(len(created_s), np.int64)})
 
     def __len__(self) -> int:
-        return len(self.arrival_s)
+        return len(self.created_s)
 
     def pick(self, rows: NDArray | slice) -> "Waiting":
         return Waiting(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
-    def split(self, until_s: float) -> tuple["Waiting", "Waiting"]:
-        """What arrives up to *until_s*, and the rest."""
-        upto = int(np.searchsorted(self.arrival_s, until_s, side="right"))
+    def split(self, by: str, until_s: float) -> tuple["Waiting", "Waiting"]:
+        """What has its time *by* up to *until_s*, and the rest; sorted by it."""
+        upto = int(np.searchsorted(getattr(self, by), until_s, side="right"))
         return self.pick(slice(0, upto)), self.pick(slice(upto, None))
 
     def merged(self, other: "Waiting") -> "Waiting":
         """Both, by arrival."""
-        if not len(self):
-            return other
-        if not len(other):
-            return self
-        columns = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.__slots__}
-        both = Waiting(**columns)
-        return both.pick(np.argsort(both.arrival_s, kind="stable"))
+        if not len(self) or not len(other):
+            return self if len(self) else other
+        both = joined([self, other])
+        return (
+            both if self.arrival_s[-1] <= other.arrival_s[0] else both.pick(np.argsort(both.arrival_s, kind="stable"))
+        )
+
+
+def joined(parts: list[Waiting]) -> Waiting:
+    """One after the other."""
+    return Waiting(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Waiting)})
 
 
 class Stages:
     """A channel at work; ``advance`` moves it on to a later time."""
 
     def __init__(self, channel: Channel, rng: np.random.Generator):
-        costs = channel.costs
+        ledger, costs = channel.ledger, channel.ledger.costs
         self.channel, self.rng = channel, rng
-        self.outbox = np.empty(0)  # created, not yet taken
+        self.peers = Peers(channel, rng)
+        self.now_s = 0.0
+        self.outbox_s = np.empty(0)  # created, not yet taken
+        self.again = Waiting.fresh(np.empty(0))  # taken before, and to be taken once more
         self.polls = 0  # looks at the outbox so far
-        self.submit = Station(channel.submitter, costs.submitters)
-        self.endorse = [Station(windows, costs.endorse_servers) for windows in channel.endorsers]
-        self.travelling = Waiting.none()  # sent, not yet at a leader
-        self.orderer = Station(ALWAYS)
-        self.waiting = Waiting.none()
+        self.submit = Servers(channel.submitter, costs.submitters)
+        self.endorse = [Servers(windows, costs.endorse_servers) for windows in channel.endorsing]
+        streams = PersistentStreams(costs.submitters, channel.reigns, ledger.patience)
+        self.streams = streams if ledger.broadcast == PERSISTENT else None
+        self.travelling = Waiting.fresh(np.empty(0))  # sent, not yet at a leader
+        self.orderer = Servers(ALWAYS)
+        self.waiting = Waiting.fresh(np.empty(0))  # at a leader, in no block
+        self.rules = channel.cutting
         self.reign, self.cutter = 0, Cutter()
-        self.delivery = channel.delivery
-        self.commit = Station(channel.event_peer)
-        self.written_s = np.zeros(channel.keys)  # when each key was last written
-        self.project = Station(channel.projector)
+        self.lost = 0  # acknowledged, and gone with a leader, in this span
+        self.written_s = np.zeros(ledger.keys)  # when each key was last written
+        self.project = Servers(channel.projector)
+
+    @property
+    def calm(self) -> bool:
+        """Whether nobody is about to submit a command again."""
+        return len(self.again) == 0
 
     def advance(self, created_s: NDArray, until_s: float) -> Passage:
-        """Take further commands, sorted, and go on to *until_s*; returns what was committed."""
-        sent = self._submitted(np.concatenate([self.outbox, created_s]), until_s)
-        here, self.travelling = self.travelling.merged(sent).split(until_s)
-        handled_s = self.orderer.pass_through(here.arrival_s, self.channel.costs.order_s)
-        self.waiting = self.waiting.merged(replace(here, arrival_s=handled_s))
+        """Take further commands, sorted, and go on to *until_s*; returns what got into blocks."""
+        self.lost = 0
+        committed = self.again.original_s <= self.now_s
+        if committed.any():  # its client has heard of it after all
+            self.again = self.again.pick(~committed)
+        self.outbox_s = np.concatenate([self.outbox_s, created_s])
+        here, self.travelling = self.travelling.merged(self._submitted(until_s)).split("arrival_s", until_s)
+        handled_s = self.orderer.pass_through(here.arrival_s, self.channel.ledger.costs.order_s)
+        self.waiting = joined([self.waiting, replace(here, handled_s=handled_s)])
         ordered, blocks = self._ordered(until_s)
+        self.now_s = until_s
         return self._committed(ordered, blocks)
 
     # ---- from the outbox to the orderers ------------------------------------------------------------------------
 
-    def _submitted(self, created_s: NDArray, until_s: float) -> Waiting:
+    def _submitted(self, until_s: float) -> Waiting:
         """What the submitters take up to *until_s*, endorsed and at the leader."""
-        costs, poll_s = self.channel.costs, self.channel.ledger.poll_s
-        upto = int(np.floor(until_s / poll_s))
-        looks_s = np.arange(self.polls + 1, upto + 1) * poll_s
+        costs, ledger = self.channel.ledger.costs, self.channel.ledger
+        upto = int(np.floor(until_s / ledger.poll_s))
+        looks_s = np.arange(self.polls + 1, upto + 1) * ledger.poll_s
         self.polls = max(upto, self.polls)
         there = within(looks_s, self.channel.submitter) & within(looks_s, self.channel.reigns.accepting)
-        taken_s = polled(created_s, looks_s, np.where(there, costs.outbox_batch, 0))
-        created_s, self.outbox = created_s[: len(taken_s)], created_s[len(taken_s) :]
+        rows, taken_s = self._polled(looks_s, np.where(there, costs.outbox_batch, 0))
         proposed_s = self.submit.pass_through(taken_s, costs.submit_s) + costs.hop_s
-        endorsed_s = proposed_s
-        for station in self.endorse:
-            endorsed_s = np.maximum(endorsed_s, station.pass_through(proposed_s, costs.endorse_s))
-        sent_s = np.maximum.accumulate(endorsed_s + 2 * costs.hop_s)  # the answer to the client, then to an orderer
-        arrival_s = self._accepted(sent_s + costs.hop_s)  # forwarded once: not every orderer leads
-        return Waiting(
-            created_s=created_s,
+        endorsed_s, read_s = self._endorsed(rows, proposed_s)
+        sent_s = np.maximum.accumulate(endorsed_s + 3 * costs.hop_s)  # to the client, to an orderer, to the leader
+        arrival_s = self._taken(sent_s)
+        return replace(
+            rows,
+            taken_s=taken_s,
+            proposed_s=proposed_s,
             endorsed_s=endorsed_s,
-            acknowledged_s=arrival_s,
+            read_s=read_s,
+            acknowledged_s=np.where(np.isnan(rows.acknowledged_s), arrival_s, rows.acknowledged_s),
+            answered_s=arrival_s,
             arrival_s=arrival_s,
-            attempts=np.ones(len(created_s), np.int64),
+            attempts=rows.attempts + 1,
         ).pick(np.argsort(arrival_s, kind="stable"))
 
-    def _accepted(self, sent_s: NDArray) -> NDArray:
-        """When a leader takes what was sent: at once, or for what meets none, after time-outs and tries."""
-        reigns, costs = self.channel.reigns, self.channel.costs
-        reign = np.searchsorted(reigns.from_s, sent_s, side="right") - 1
-        reached = (reign >= 0) & (sent_s < reigns.to_s[np.maximum(reign, 0)])
-        if reached.all():
-            return sent_s
-        following = np.append(reigns.from_s, np.inf)[reign + 1]
-        hidden = (reign >= 0) & (sent_s < reigns.noticed_s[np.maximum(reign, 0)])
-        again_s = sent_s + np.where(hidden, costs.forward_timeout_s, 0.0)
-        with np.errstate(invalid="ignore"):
-            tries = np.maximum(np.ceil((following - again_s) / costs.retry_s), 0)
-            later_s = np.where(np.isfinite(following), again_s + tries * costs.retry_s, np.inf)
-        return np.where(reached, sent_s, later_s)
+    def _polled(self, looks_s: NDArray, batch: NDArray) -> tuple[Waiting, NDArray]:
+        """What is taken from the outbox, and when: the oldest first, counted from when each came or came back."""
+        most = int(batch.sum())  # no more than so many need to be merged
+        oldest = self.again.pick(slice(0, most)).merged(Waiting.fresh(self.outbox_s[:most]))
+        taken_s = polled(oldest.arrival_s, looks_s, batch)
+        rows = oldest.pick(slice(0, len(taken_s)))
+        back = int((rows.attempts > 0).sum())
+        self.again, self.outbox_s = self.again.pick(slice(back, None)), self.outbox_s[len(rows) - back :]
+        return rows, taken_s
+
+    def _endorsed(self, rows: Waiting, proposed_s: NDArray) -> tuple[NDArray, NDArray]:
+        """When enough organisations have endorsed, and when they read the state; an old envelope is not sent to any."""
+        anew = (rows.attempts == 0) | (self.channel.ledger.resubmission != ENVELOPE)
+        costs, asked_s = self.channel.ledger.costs, proposed_s[anew]
+        answers_s = [station.pass_through(asked_s, costs.endorse_s) for station in self.endorse]
+        enough_s = np.sort(answers_s, axis=0)[self.channel.endorsements - 1]
+        endorsed_s, read_s = proposed_s.copy(), rows.read_s.copy()
+        endorsed_s[anew] = read_s[anew] = enough_s
+        return np.maximum.accumulate(endorsed_s), read_s
+
+    def _taken(self, sent_s: NDArray) -> NDArray:
+        if self.streams is not None:
+            return self.streams.taken_s(sent_s)
+        return taken_s(sent_s, self.channel.reigns, self.channel.ledger.patience)
 
     # ---- ordering -----------------------------------------------------------------------------------------------
 
     def _ordered(self, until_s: float) -> tuple[Waiting, Blocks]:
         """Blocks cut up to *until_s* under every leader there was; ``Blocks.first`` counts from 0 in what returns."""
-        reigns, taken, parts, offset = self.channel.reigns, [Waiting.none()], [], 0
+        reigns, taken, parts, offset = self.channel.reigns, [], [], 0
         while True:
             end_s = min(until_s, float(reigns.to_s[self.reign]))
             done, blocks = self._under_one_leader(end_s)
@@ -148,58 +179,69 @@ class Stages:
             self.reign += 1
             self.cutter = Cutter(taking_from_s=float(reigns.from_s[self.reign]))
         columns = {f: np.concatenate([getattr(p, f) for p in parts]) for f in Blocks.__slots__}
-        whole = {f: np.concatenate([getattr(w, f) for w in taken]) for f in Waiting.__slots__}
-        return Waiting(**whole), Blocks(**columns)
+        return joined(taken) if len(taken) > 1 else taken[0], Blocks(**columns)
 
     def _under_one_leader(self, end_s: float) -> tuple[Waiting, Blocks]:
         """Blocks of the present leader up to *end_s*; what it loses is submitted again after the commit time-out."""
-        channel, reign = self.channel, self.reign
-        rules = channel.cutting(reign)
-        here, self.waiting = self.waiting.split(end_s)
-        sizes = np.full(len(here), channel.costs.transaction_bytes)
-        blocks, self.cutter = cut_blocks(here.arrival_s, sizes, rules, end_s, self.cutter)
-        lost_s = float(channel.reigns.to_s[reign])
+        reigns, costs = self.channel.reigns, self.channel.ledger.costs
+        here, later = self.waiting.split("handled_s", end_s)
+        sizes = np.full(len(here), costs.transaction_bytes)
+        blocks, self.cutter = cut_blocks(here.handled_s, sizes, self.rules, end_s, self.cutter)
+        lost_s = float(reigns.to_s[self.reign])
         over = end_s >= lost_s
         if over:  # what had left the leader is committed by the next one, the rest is gone
             survives = blocks.written_s <= lost_s
-            following = np.append(channel.reigns.from_s, np.inf)[reign + 1]
+            following = np.append(reigns.from_s, np.inf)[self.reign + 1]
             committed_s = np.where(blocks.committed_s > lost_s, following, blocks.committed_s)
             kept = {f: getattr(blocks, f)[survives] for f in Blocks.__slots__}
             blocks = Blocks(**(kept | {"committed_s": committed_s[survives]}))
         count = int(blocks.end[-1]) if len(blocks.end) else 0
         rest = here.pick(slice(count, None))
         if over:
-            again_s = self._accepted(rest.acknowledged_s + channel.costs.commit_timeout_s)
-            rest = replace(rest, arrival_s=np.maximum(again_s, lost_s), attempts=rest.attempts + 1)
-            rest = rest.pick(np.argsort(rest.arrival_s, kind="stable"))
-        self.waiting = self.waiting.merged(rest)
+            self.lost += len(rest)
+            self._submit_again(rest)
+        self.waiting = later if over else joined([rest, later])
         return here.pick(slice(0, count)), blocks
+
+    def _submit_again(self, rows: Waiting) -> None:
+        """Put commands back into the outbox, for the moment at which their client stops waiting for the commit."""
+        ready_s = rows.answered_s + self.channel.ledger.patience.commit_timeout_s
+        rows = replace(rows, arrival_s=ready_s).pick(np.argsort(ready_s, kind="stable"))
+        self.again = rows.merged(self.again)
 
     # ---- commit and projection ----------------------------------------------------------------------------------
 
     def _committed(self, ordered: Waiting, blocks: Blocks) -> Passage:
-        """Blocks at the event peer, in its state database, and in the projection."""
-        costs, sizes = self.channel.costs, blocks.end - blocks.first
-        sent_s = np.maximum.accumulate(blocks.committed_s) + costs.hop_s
-        delivered_s = clock(worked(sent_s, self.delivery), self.delivery)
-        committed_s = self.commit.pass_through(delivered_s, costs.block_s + self.channel.commit_s * sizes)
-        each_s = np.repeat(committed_s, sizes)
-        projected_s = self.project.pass_through(each_s + costs.hop_s, costs.project_s)
+        """Blocks at the peers, in their state databases, and in the projection."""
+        ledger, sizes = self.channel.ledger, blocks.end - blocks.first
+        delivered_s, peer_s = self.peers.commit(np.maximum.accumulate(blocks.committed_s), sizes)
+        event = list(ledger.peers).index(ledger.event_peer)
+        each_s = np.repeat(peer_s[event], sizes)
+        seen_s = np.minimum(ordered.original_s, np.repeat(peer_s.min(axis=0), sizes))
+        impatient = seen_s > ordered.answered_s + ledger.patience.commit_timeout_s
+        if ledger.resubmission != LOST and impatient.any():
+            self._submit_again(replace(ordered, original_s=seen_s).pick(impatient))
+        columns = {f.name: getattr(ordered, f.name) for f in fields(Passage) if f.name in Waiting.__slots__}
         return Passage(
-            created_s=ordered.created_s,
-            acknowledged_s=ordered.acknowledged_s,
+            **columns,
             ordered_s=np.repeat(blocks.committed_s, sizes),
+            delivered_s=np.repeat(delivered_s[event], sizes),
             committed_s=each_s,
-            projected_s=projected_s,
-            attempts=ordered.attempts,
-            valid=self._valid(ordered.endorsed_s, each_s),
+            projected_s=self.project.pass_through(each_s + ledger.costs.hop_s, ledger.costs.project_s),
+            again=ordered.original_s < np.inf,
+            valid=self._valid(ordered, np.repeat(self.peers.known_s(peer_s), sizes)),
             block_s=blocks.committed_s,
             block_transactions=sizes,
+            peer_s=peer_s,
+            lost=self.lost,
         )
 
-    def _valid(self, endorsed_s: NDArray, committed_s: NDArray) -> NDArray[np.bool_]:
-        """Which transactions read what still holds; peers are taken to commit when the event peer does."""
-        if not self.channel.keys:
-            return np.ones(len(endorsed_s), bool)
-        key = self.rng.integers(0, self.channel.keys, len(endorsed_s))
-        return unconflicted(key, endorsed_s, committed_s, self.written_s)
+    def _valid(self, ordered: Waiting, known_s: NDArray) -> NDArray[np.bool_]:
+        """Which transactions read what still holds and are no second copy, by when their endorsers knew of others."""
+        valid = ~(ordered.original_s < np.inf)
+        if self.channel.ledger.resubmission != ENVELOPE:
+            valid |= ordered.original_s <= ordered.read_s
+        if self.channel.ledger.keys:
+            key = self.rng.integers(0, self.channel.ledger.keys, len(known_s))
+            valid &= unconflicted(key, ordered.read_s, known_s, self.written_s)
+        return valid

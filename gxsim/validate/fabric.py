@@ -74,7 +74,7 @@ def _rules(timeout_s: float, count: int, preferred_bytes: int) -> Cutting:
         max_message_count=count,
         preferred_max_bytes=preferred_bytes,
         write_s=WRITE_S,
-        commit_s=COMMIT_S,
+        commit_s=(COMMIT_S,),
     )
 
 

@@ -1,0 +1,44 @@
+"""``gxsim ledger``: the channels of a scenario, transaction by transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from gxsim.cli.output import Format, Output
+from gxsim.errors import ScenarioError
+
+
+def ledger(
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario file, or the name of a bundled one such as gx/node-loss.")
+    ],
+    rate: Annotated[
+        list[float] | None,
+        typer.Option("--rate", min=0.001, help="Try this rate of commands instead of a search; may be repeated."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed in place of the scenario's own.")] = None,
+    output: Output = Format.table,
+) -> None:
+    """Follow every write of a scenario to its projection: stalls, latencies, peers, clients, saturation by sweep."""
+    from gxsim.cli.output import show_grids
+    from gxsim.load.scenario import load
+    from gxsim.observe.saturation import saturation_sweep
+    from gxsim.observe.table import Table
+    from gxsim.report.document import tables_document
+    from gxsim.report.ledger import ledger_grids, saturation
+    from gxsim.study.simulate import simulate
+
+    case = load(scenario)
+    if not case.model.ledgers:
+        raise ScenarioError(scenario, "its model has no ledger; describe a channel under spec.ledgers of the model")
+    played = tuple(dict.fromkeys((*case.scenario.data_plane, "ledger")))
+    case = dataclasses.replace(case, scenario=dataclasses.replace(case.scenario, data_plane=played))
+    result = simulate(case, seed=seed)
+    tables = {name: table for name, table in result.tables.items() if name.startswith("ledger")}
+    if rate:
+        tables["ledger_saturation"] = Table.stacked([saturation_sweep(one.channel, rate) for one in result.ledgers])
+    grids = [*ledger_grids(result), saturation(tables["ledger_saturation"])]
+    show_grids(grids, tables_document("LedgerResult", tables.values(), scenario=case.scenario.name), output)

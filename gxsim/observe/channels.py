@@ -1,0 +1,88 @@
+"""The channels of a model in one run: when orderers, peers, submitters and projectors of each were there."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.consensus.history import LeaderHistory
+from gxsim.errors import ScenarioError
+from gxsim.kernels.intervals import combine, count, steps
+from gxsim.kernels.uptime import ALWAYS, Windows, windows_of
+from gxsim.load.fields import unknown_name
+from gxsim.model.ledger import Ledger
+from gxsim.observe.services import ServiceSeries
+from gxsim.state import ClusterState, owner_name
+from gxsim.timeline import Timeline
+from gxsim.traffic.delivery import Orderer
+from gxsim.traffic.ledger import Channel
+from gxsim.traffic.reigns import reigns_of
+
+NEVER = np.empty((0, 2))
+
+
+def channel_of(
+    ledger: Ledger,
+    history: LeaderHistory,
+    state: ClusterState,
+    timeline: Timeline,
+    services: Sequence[ServiceSeries],
+) -> Channel:
+    """A channel of a model in one run.
+
+    Raises ScenarioError for a name that is no Service or workload of the cluster; a name left out stands for something
+    outside the cluster, which is always there, as does a Service without a selector.
+    """
+    up = {f"{one.namespace}/{one.name}": NEVER if one.selector else ALWAYS for one in state.cluster.services}
+    for name in (ledger.chaincode, ledger.outbox, *ledger.peers):
+        if name and name not in up:
+            raise ScenarioError(
+                f"ledger {ledger.name}", f"there is no Service {name!r}; {unknown_name(name, list(up))}"
+            )
+    up |= {"": ALWAYS} | {one.name: windows_of(one.times_s, one.answering > 0) for one in services}
+    return Channel(
+        ledger=ledger,
+        reigns=reigns_of(history),
+        orderers=orderers_of(history, timeline),
+        submitter=_workload(ledger, ledger.submitter, state, timeline),
+        chaincode=up[ledger.chaincode],
+        peers={peer: up[peer] for peer in ledger.peers},
+        projector=_workload(ledger, ledger.projector, state, timeline),
+    )
+
+
+def orderers_of(history: LeaderHistory, timeline: Timeline) -> tuple[Orderer, ...]:
+    """When each member of the orderers' group served, and when one vanished with its node."""
+    members, down = history.members, timeline.changes("node_down")
+    found = []
+    for member in range(len(members.names)):
+        up = windows_of(members.times_s, members.up[:, member])
+        ends = up[np.isfinite(up[:, 1]), 1]
+        last = np.searchsorted(members.times_s, ends, side="left") - 1  # the change before each end
+        nodes = members.node[last, member]
+        gone = (down.values > 0) & (down.rows == nodes[:, None]) & (down.times_s == ends[:, None])  # (ends, changes)
+        found.append(Orderer(up=up, vanished_s=ends[gone.any(axis=1)]))
+    return tuple(found)
+
+
+def _workload(ledger: Ledger, name: str, state: ClusterState, timeline: Timeline) -> Windows:
+    """When at least one pod of a workload (namespace/name) answers."""
+    if not name:
+        return ALWAYS
+    spaces = [template.namespace for template in state.templates]
+    of = [f"{spaces[template]}/{owner_name(state, pod)}" for pod, template in enumerate(state.pod_template)]
+    mine = np.array([one == name for one in of], bool)
+    if not mine.any():
+        known = sorted({*of, *(f"{owner.namespace}/{owner.name}" for owner in state.owners)})
+        if name not in known:
+            raise ScenarioError(f"ledger {ledger.name}", f"there is no workload {name!r}; {unknown_name(name, known)}")
+    return workload_windows(mine, timeline)
+
+
+def workload_windows(mine: NDArray, timeline: Timeline) -> Windows:
+    """When at least one of some pods, a mask (pods,), answers."""
+    serving = timeline.changes("pod_serving")
+    picked = mine[serving.rows]
+    times_s, rows, values = combine([(serving.times_s[picked], serving.rows[picked], serving.values[picked])], [0])
+    grid, level = count(*(steps(times_s, rows, values[:, 0] > 0)[i] for i in (0, 2)))
+    return windows_of(grid, level > 0)

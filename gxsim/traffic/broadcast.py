@@ -1,0 +1,57 @@
+"""What clients of the orderers see: when a transaction that they send is taken by a leader."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gxsim.kernels.uptime import within
+from gxsim.model.ledger import LedgerPatience
+from gxsim.traffic.reigns import Reigns
+
+
+def taken_s(sent_s: NDArray, reigns: Reigns, patience: LedgerPatience) -> NDArray:
+    """(transactions,) when a leader takes what is sent on a stream of its own; inf when there is none any more.
+
+    A follower that still believes in a lost leader forwards to it and answers after its time-out; one that knows better
+    refuses at once, and the client tries again until somebody leads.
+    """
+    reached = reigns.reached(sent_s)
+    if reached.all():
+        return sent_s
+    following = reigns.following(sent_s)
+    hidden = within(sent_s, reigns.orphaned)
+    again_s = sent_s + np.where(hidden, patience.forward_timeout_s, 0.0)
+    with np.errstate(invalid="ignore"):
+        tries = np.maximum(np.ceil((following - again_s) / patience.retry_s), 0)
+        later_s = np.where(np.isfinite(following), again_s + tries * patience.retry_s, np.inf)
+    return np.where(reached, sent_s, later_s)
+
+
+class PersistentStreams:
+    """Streams that are kept open, served one message at a time: one that is held up holds up all that come after it.
+
+    ``held_s`` (streams,) is until when each waits for the answer to a message that was forwarded to a lost leader.
+    """
+
+    def __init__(self, streams: int, reigns: Reigns, patience: LedgerPatience):
+        self.reigns, self.patience = reigns, patience
+        self.held_s = np.full(streams, -np.inf)
+        self.sent = 0  # messages so far; streams take turns
+
+    def taken_s(self, sent_s: NDArray) -> NDArray:
+        """(transactions,) when a leader takes what is sent, in order, on streams that take turns."""
+        stream = (self.sent + np.arange(len(sent_s))) % len(self.held_s)
+        self.sent += len(sent_s)
+        waiting_s = np.maximum(sent_s, self.held_s[stream])
+        for orphaned in self.reigns.orphaned:
+            if len(sent_s) and sent_s[0] < orphaned[1] and waiting_s.max() >= orphaned[0]:
+                for one in range(len(self.held_s)):
+                    self._hold(one, waiting_s, stream == one, orphaned)
+        return taken_s(waiting_s, self.reigns, self.patience)
+
+    def _hold(self, stream: int, waiting_s: NDArray, mine: NDArray, orphaned: NDArray) -> None:
+        """The first message that *stream* forwards to a lost leader holds up those after it; *waiting_s* in place."""
+        forwarded = np.flatnonzero(mine & (waiting_s >= orphaned[0]) & (waiting_s < orphaned[1]))
+        if len(forwarded):
+            self.held_s[stream] = waiting_s[forwarded[0]] + self.patience.forward_timeout_s
+            later = mine & (np.arange(len(mine)) >= forwarded[0])
+            waiting_s[later] = np.maximum(waiting_s[later], self.held_s[stream])
