@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 import simpy
 
+from gxsim.consensus.conditions import conditions
 from gxsim.consensus.failover import failover
 from gxsim.consensus.group import Group, Moment, symmetric
-from gxsim.consensus.history import LeaderHistory, leader_history
+from gxsim.consensus.history import LeaderHistory
 from gxsim.consensus.members import Members
 from gxsim.consensus.profiles import PROFILES, profile_of
 from gxsim.consensus.subsets import member_subsets, node_subsets
 from gxsim.consensus.voter import Role
-from gxsim.engine.raft_groups import RaftGroup
+from gxsim.engine.raft_groups import RaftGroup, leader_history
 from gxsim.errors import InvariantError, ScenarioError
 from gxsim.model.model import ConsensusGroup
 from gxsim.observe.consensus import failover_table, latency_table, leader_table, subset_table, write_gaps
 from gxsim.rng import Streams
+from gxsim.state.degradation import OUTSIDE
 from gxsim.traffic.reigns import reigns_of
 
 ORDERERS = ConsensusGroup(name="orderers", protocol="fabric", heartbeat_s=0.1, source="test")
@@ -35,12 +37,15 @@ def over_time(
         names=tuple(f"orderer{i}" for i in range(len(node))),
         times_s=np.array([time_s for time_s, _ in changes]),
         up=np.array([[flag == "1" for flag in flags] for _, flags in changes]),
+        running=np.array([[flag == "1" for flag in flags] for _, flags in changes]),
         node=np.tile(node, (len(changes), 1)),
+        pod=np.full((len(changes), len(node)), OUTSIDE),
     )
 
 
 def played(changes: list[tuple[float, str]], seed: int = 1, **given: object) -> LeaderHistory:
-    return leader_history(over_time(changes, **given), DELAYS_S, DAY_S, np.random.default_rng(seed))
+    members = over_time(changes, **given)
+    return leader_history(members, conditions(members, DELAYS_S), DAY_S, np.random.default_rng(seed))
 
 
 def test_a_quiet_group_has_one_leader_all_day() -> None:
@@ -155,7 +160,7 @@ def test_links_slower_than_the_timeout_leave_a_group_without_a_leader() -> None:
     hasty = ConsensusGroup(name="hasty", protocol="etcd", heartbeat_s=0.01, source="test")
     members = over_time([(0.0, "11111")], group=hasty)
     far_s = 0.12 * (1 - np.eye(3))
-    history = leader_history(members, far_s, 60.0, np.random.default_rng(1))
+    history = leader_history(members, conditions(members, far_s), 60.0, np.random.default_rng(1))
     assert history.writable.mean() < 0.5
     found = failover(profile_of(hasty), far_s[np.ix_(DOCUMENTED, DOCUMENTED)], 0, np.random.default_rng(1), trials=10)
     assert (found.new_leader_s == np.inf).all()
@@ -166,7 +171,8 @@ def test_a_lost_follower_changes_how_long_a_commit_takes() -> None:
     delays_s = np.array([[0.0, 0.05, 0.05], [0.05, 0.0, 0.001], [0.05, 0.001, 0.0]])
     changes = [(0.0, "111"), (100.0, "110"), (200.0, "111")]
     for seed in range(20):
-        history = leader_history(over_time(changes, np.array([0, 1, 2])), delays_s, 300.0, np.random.default_rng(seed))
+        members = over_time(changes, np.array([0, 1, 2]))
+        history = leader_history(members, conditions(members, delays_s), 300.0, np.random.default_rng(seed))
         if history.leader[0] == 1:
             break
     assert history.times_s[:3].tolist() == [0.0, 100.0, 200.0]
@@ -210,7 +216,7 @@ def test_tables_have_a_row_for_each_subset_and_leader() -> None:
 def test_a_group_lives_on_the_clock_of_simpy() -> None:
     env = simpy.Environment()
     told: list[Moment] = []
-    raft = RaftGroup(env, Group(PROFILES["etcd"], symmetric(0.001, 3), np.random.default_rng(1)), told.append)
+    raft = RaftGroup(env, Group(PROFILES["etcd"], symmetric(0.001, 3), np.random.default_rng(1)), told.extend)
 
     def story() -> object:
         yield env.timeout(5.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gxsim.consensus.group import Group, Moment, symmetric
+from gxsim.consensus.group import Group, Moment, Timeout, symmetric
 from gxsim.consensus.profiles import Profile
 from gxsim.consensus.voter import NOBODY, Role, campaign
 
@@ -40,7 +40,8 @@ class Teller:
             self.group._due_s[i] = np.inf
             self.group._wake(i)
         further = int(given.get("then", "15"))
-        self.group._timeouts = iter(lambda: further, None)  # every later draw
+        self.group._offered = Timeout(further)
+        self.group._timeouts = iter(lambda: Timeout(further), None)  # every later draw
         yield from ()
 
     def do_campaign(self, member: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,13 @@ from gxsim.consensus.messages import Append, Heartbeat, Message
 from gxsim.consensus.profiles import Profile
 from gxsim.consensus.voter import NOBODY, Role, Voter, campaign, follow, propose, step, tick
 from gxsim.errors import InvariantError
+from gxsim.kernels.retransmission import MIN_RTO_S, TRIES, retransmission_s
 
 DRAWS = 256  # election timeouts drawn at once
+
+
+class Timeout(int):
+    """A drawn election timeout; by identity, not by value, one tells whether a voter took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,13 @@ class Group:
 
     A directed link (sender, receiver) has a one-way delay, uniform between ``delays_s`` and ``delays_s + jitter_s``,
     and keeps the order of messages, as one TCP connection would. Messages under way when a link is cut still arrive.
+    *loss* is the share of messages that are gone for good; in ``relink`` packets are lost, and TCP sends them again.
     """
+
+    delays_s: list[list[float]]
+    jitter_s: list[list[float]]
+    packet_loss: list[list[float]]
+    linked: list[list[bool]]
 
     def __init__(
         self,
@@ -44,15 +55,16 @@ class Group:
         phases_s: NDArray | None = None,
     ):
         voters = len(delays_s)
-        self.profile, self.rng, self.loss, self.jitter_s = profile, rng, loss, jitter_s
+        self.profile, self.rng, self.loss = profile, rng, loss
         self.now_s = 0.0
-        self.delays_s = [[float(delay) for delay in row] for row in delays_s]
+        self.relink(delays_s, jitter_s=np.full((voters, voters), jitter_s))
+        self.persist_s = [profile.persist_s] * voters
         self.phases_s = list(rng.uniform(0.0, profile.tick_s, voters) if phases_s is None else phases_s)
         self._timeouts = self._drawn()
         rules = profile.rules(voters)
         self.voters = [Voter(id=i, rules=rules, timeout=next(self._timeouts)) for i in range(voters)]
+        self._offered = next(self._timeouts)  # to whoever needs one next: heartbeats take none
         self.alive = [True] * voters
-        self.linked = [[True] * voters for _ in range(voters)]
         self._stale: set[tuple[int, int]] = set()
         self._ticked = [0] * voters  # ticks that each voter has been told of
         self._due_s = [math.inf] * voters  # earliest wake-up in the queue
@@ -73,6 +85,21 @@ class Group:
         """All links carry messages again."""
         self.linked = [[True] * len(row) for row in self.linked]
 
+    def relink(
+        self,
+        delays_s: NDArray,
+        *,
+        jitter_s: NDArray | None = None,
+        loss: NDArray | None = None,
+        passes: NDArray | None = None,
+    ) -> None:
+        """Let links take so long and lose so many packets, or pass nothing; (voters, voters), from row to column."""
+        none = np.zeros_like(delays_s, float)
+        self.delays_s = np.asarray(delays_s, float).tolist()
+        self.jitter_s = (none if jitter_s is None else jitter_s).tolist()
+        self.packet_loss = (none if loss is None else loss).tolist()
+        self.linked = (none == 0 if passes is None else passes).tolist()
+
     def crash(self, member: int) -> None:
         """The process is gone; what it has sent still arrives. Its streams break, as their next message finds out."""
         self.alive[member] = False
@@ -86,9 +113,9 @@ class Group:
         self.phases_s[member] = float(self.now_s % self.profile.tick_s)
         self._ticked[member] = self._ticks_until(member, self.now_s)
         before = self.voters[member]
-        yield from self._become(member, follow(before, before.term, NOBODY, next(self._timeouts)))
+        yield from self._become(member, follow(before, before.term, NOBODY, self._offered))
         if len(self.voters) == 1:
-            yield from self._become(member, *campaign(self.voters[member], next(self._timeouts)))
+            yield from self._become(member, *campaign(self.voters[member], self._offered))
 
     def propose(self, member: int, count: int = 1) -> Iterator[Moment]:
         """A client hands *count* entries to a member; only a leader takes them."""
@@ -113,7 +140,7 @@ class Group:
                 yield from self._ring(member)
             else:
                 self._count_ticks(member)
-                yield from self._become(member, *step(self.voters[member], message, next(self._timeouts)))
+                yield from self._become(member, *step(self.voters[member], message, self._offered))
         self.now_s = max(self.now_s, until_s)
 
     def run(self, duration_s: float) -> None:
@@ -140,28 +167,58 @@ class Group:
         leading = [v for v in self.voters if v.role is Role.LEADER and self.alive[v.id]]
         return max(leading, key=lambda v: v.term).id if leading else NOBODY
 
+    @property
+    def rivals(self) -> list[int]:
+        """Live voters beside the leader that believe they lead, in older terms."""
+        leader = self.leader
+        return [v.id for v in self.voters if v.role is Role.LEADER and self.alive[v.id] and v.id != leader]
+
+    @property
+    def lossy(self) -> bool:
+        """Whether chance may delay a heartbeat beyond an election timeout."""
+        return self.loss > 0 or any(map(any, self.packet_loss))
+
     def writable(self) -> bool:
         """Whether a write handed to the leader now would be committed if nothing changed."""
         if self.leader == NOBODY:
             return False
         leader = self.voters[self.leader]
-        reached = [
-            v.id == leader.id or (self.alive[v.id] and self.linked[leader.id][v.id] and self.linked[v.id][leader.id])
-            for v in self.voters
-            if v.term <= leader.term
-        ]
-        return leader.log.term_at(leader.commit) == leader.term and sum(reached) >= leader.rules.quorum
+        reached = [v for v in self.voters if v.term <= leader.term and self._connected(leader.id, v.id)]
+        return leader.log.term_at(leader.commit) == leader.term and len(reached) >= leader.rules.quorum
 
     def steady(self) -> bool:
-        """Whether nothing but heartbeats would happen: all that live and can be reached follow one leader."""
+        """Whether nothing but heartbeats and vain campaigns would happen, so that time may pass in a ``leap``.
+
+        All that are connected with the leader follow it; of the others nobody can be elected, enter a term, or disturb
+        those who follow.
+        """
         if not self.writable():
             return False
         leader = self.voters[self.leader]
+        following = [v for v in self.voters if self._connected(leader.id, v.id)]
+        strays = [v for v in self.voters if self.alive[v.id] and not self._connected(leader.id, v.id)]
         return all(
-            v.leader == leader.id and v.log == leader.log and v.commit == leader.commit
-            for v in self.voters
-            if self.alive[v.id]
-        ) and all(all(row) for row in self.linked)
+            v.leader == leader.id and v.log == leader.log and v.commit == leader.commit and v.term == leader.term
+            for v in following
+        ) and all(self._at_rest(stray, following) for stray in strays)
+
+    def _connected(self, one: int, other: int) -> bool:
+        """Whether two live voters hear each other."""
+        both = self.alive[one] and self.alive[other]
+        return one == other or (both and self.linked[one][other] and self.linked[other][one])
+
+    def _at_rest(self, stray: Voter, following: Sequence[Voter]) -> bool:
+        """Whether a voter apart from the leader goes on as it is.
+
+        It still hears whom it follows, or leads unchecked, or asks in vain: with PreVote it enters no term, and those
+        who follow do not listen, within their lease or over a cut.
+        """
+        if stray.leader != NOBODY:
+            led = self.voters[stray.leader]
+            heard = self.alive[led.id] and self.linked[led.id][stray.id] and led.role is Role.LEADER
+            return heard and (stray.role is not Role.LEADER or not stray.rules.check_quorum)
+        listened = any(self.linked[stray.id][v.id] for v in following)
+        return stray.rules.pre_vote and (stray.rules.check_quorum or not listened)
 
     # ---- inside -------------------------------------------------------------------------------------------------
 
@@ -174,7 +231,7 @@ class Group:
             self._wake(member)
             return
         self._ticked[member] += ticks
-        yield from self._become(member, *tick(voter, next(self._timeouts), ticks))
+        yield from self._become(member, *tick(voter, self._offered, ticks))
 
     def _count_ticks(self, member: int) -> None:
         """Tell a voter of the quiet ticks before a message; one that is due at this very instant comes after it."""
@@ -187,7 +244,9 @@ class Group:
     def _become(self, member: int, voter: Voter, messages: Iterable[Message] = ()) -> Iterator[Moment]:
         before = self.voters[member]
         self.voters[member] = voter
-        written_s = self.profile.persist_s if messages and before.durable != voter.durable else 0.0
+        if voter.timeout is self._offered:
+            self._offered = next(self._timeouts)
+        written_s = self.persist_s[member] if messages and before.durable != voter.durable else 0.0
         for message in messages:
             self._send(message, self.now_s + written_s)
         self._wake(member)
@@ -208,11 +267,18 @@ class Group:
             if not isinstance(message, Append | Heartbeat) and self.voters[to].role is not Role.LEADER:
                 return
         delay_s = self.delays_s[sender][to]
-        if self.jitter_s:
-            delay_s += self.jitter_s * self.rng.random()
+        if self.jitter_s[sender][to]:
+            delay_s += self.jitter_s[sender][to] * self.rng.random()
+        if self.packet_loss[sender][to]:
+            delay_s += self._resent_s(self.packet_loss[sender][to], delay_s)
         arrives_s = max(time_s + delay_s, self._arrived_s[sender][to])
         self._arrived_s[sender][to] = arrives_s
         heapq.heappush(self._queue, (arrives_s, next(self._sequence), to, message))
+
+    def _resent_s(self, loss: float, delay_s: float) -> float:
+        """What lost packets add to a message: TCP sends it again after its time-out, then after twice that."""
+        lost = min(int(self.rng.geometric(1 - loss)) - 1, TRIES) if loss < 1 else TRIES
+        return float(retransmission_s(np.array(lost), MIN_RTO_S + 2 * delay_s)) if lost else 0.0
 
     def _wake(self, member: int) -> None:
         """See to it that the voter is woken when it is due; a wake-up that comes too early does no harm."""
@@ -226,10 +292,10 @@ class Group:
         """Ticks of a voter's clock up to *time_s*; the small term keeps a tick at its own instant."""
         return math.floor((time_s - self.phases_s[member]) / self.profile.tick_s + 1e-9)
 
-    def _drawn(self) -> Iterator[int]:
+    def _drawn(self) -> Iterator[Timeout]:
         low = self.profile.election_ticks
         while True:
-            yield from self.rng.integers(low, 2 * low, DRAWS).tolist()
+            yield from map(Timeout, self.rng.integers(low, 2 * low, DRAWS).tolist())
 
 
 def symmetric(delay_s: float, voters: int) -> NDArray:

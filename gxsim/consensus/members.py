@@ -5,26 +5,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.kernels.intervals import combine
+from gxsim.kernels.intervals import at, combine
 from gxsim.model.model import ConsensusGroup
 from gxsim.state import PENDING, ClusterState
+from gxsim.state.degradation import OUTSIDE
 from gxsim.timeline import Timeline
+
+OF_PODS = ("pod_serving", "pod_running", "pod_stalled", "pod_node")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Members:
-    """A group's voters, a fixed set, over time: ``up`` and ``node`` are (changes, members), from ``times_s`` on.
+    """A group's voters, a fixed set, over time: all but ``group`` and ``names`` are (changes, members).
 
-    A member is up while its process runs and its node is reachable; a server's ends while it cannot write. ``node`` is
-    where it is or last was, PENDING for one that was never placed. Pods of a StatefulSet are members whether they have
-    been made or not.
+    From ``times_s`` on a member is ``running`` while its process runs, and ``up`` while it can be reached as well; a
+    server's process ends while it cannot write. ``node`` is where it is or last was, PENDING for one that was never
+    placed, ``pod`` the row of its pod, OUTSIDE for one that is or had none. Pods of a StatefulSet are members whether
+    they have been made or not.
     """
 
     group: ConsensusGroup
     names: tuple[str, ...]
     times_s: NDArray
     up: NDArray
+    running: NDArray
     node: NDArray
+    pod: NDArray
 
 
 def members(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Members:
@@ -55,22 +61,23 @@ def _pods(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Mem
     names = sorted(voter_names(state, group, rows_of))
     mine = np.zeros(len(state.pod_names), bool)
     mine[rows_of] = True
-    changes = [timeline.changes("pod_serving"), timeline.changes("pod_node")]
+    changes = [timeline.changes(quantity) for quantity in OF_PODS]
     picked = [(c.times_s[mine[c.rows]], c.rows[mine[c.rows]], c.values[mine[c.rows]]) for c in changes]
-    times_s, rows, values = combine(picked, [0, PENDING])
+    times_s, rows, values = combine(picked, [0, 0, 0, PENDING])
     grid = np.unique(np.concatenate([[0.0], times_s]))
-    up = np.zeros((len(grid), len(names)), bool)
-    node = np.full((len(grid), len(names)), PENDING)
+    up, running = np.zeros((2, len(grid), len(names)), bool)
+    node, pod = np.full((len(grid), len(names)), PENDING), np.full((len(grid), len(names)), OUTSIDE)
     for row in rows_of:  # later incarnations of a name come later
         points, member = rows == row, names.index(state.pod_names[row])
         if not points.any():
             continue  # bound nowhere during the whole run
-        at = np.searchsorted(times_s[points], grid, side="right") - 1
-        serving = (at >= 0) & (values[points, 0][at] > 0)
-        where = np.where(at >= 0, values[points, 1][at], PENDING).astype(np.int64)
-        up[:, member] |= serving
+        last = np.searchsorted(times_s[points], grid, side="right") - 1
+        serving, runs, stalled, where = np.where(last[:, None] >= 0, values[points][last], [0, 0, 0, PENDING]).T
+        up[:, member] |= serving > 0
+        running[:, member] |= (runs > 0) & (stalled == 0)
         node[:, member] = np.where(where != PENDING, where, node[:, member])
-    return Members(group=group, names=tuple(names), times_s=grid, up=up, node=node)
+        pod[:, member] = np.where(where != PENDING, row, pod[:, member])
+    return Members(group=group, names=tuple(names), times_s=grid, up=up, running=running, node=node, pod=pod)
 
 
 def _wanted(state: ClusterState, group: ConsensusGroup) -> set[str]:
@@ -88,19 +95,22 @@ def _wanted(state: ClusterState, group: ConsensusGroup) -> set[str]:
 def _nodes(state: ClusterState, timeline: Timeline, group: ConsensusGroup) -> Members:
     nodes = member_nodes(state, group)
     down = timeline.changes("node_down")
-    mine = np.isin(down.rows, nodes)
-    servers = [timeline.levels(f"server/{state.nodes[node].name}") for node in nodes]  # whose etcd can write
-    grid = np.unique(np.concatenate([[0.0], down.times_s[mine], *(times_s for times_s, _ in servers)]))
-    up = np.ones((len(grid), len(nodes)), bool)
+    names = tuple(state.nodes[node].name for node in nodes)
+    servers = [timeline.levels(f"server/{name}") for name in names]  # whose etcd can write
+    cut_off = [timeline.levels(f"cut_off/{name}") for name in names]
+    changes_s = [times_s for times_s, _ in (*servers, *cut_off)]
+    grid = np.unique(np.concatenate([[0.0], down.times_s[np.isin(down.rows, nodes)], *changes_s]))
+    up, running = np.ones((2, len(grid), len(nodes)), bool)
     for member, node in enumerate(nodes):
-        times_s, values = down.of(node)
-        up[:, member] = np.append(values, 0)[np.searchsorted(times_s, grid, side="right") - 1] == 0
-        times_s, values = servers[member]
-        up[:, member] &= np.append(values, 1)[np.searchsorted(times_s, grid, side="right") - 1] > 0
+        faults, writes = at(*down.of(node), grid), at(*servers[member], grid, 1) > 0
+        up[:, member] = (faults == 0) & writes
+        running[:, member] = (faults == at(*cut_off[member], grid)) & writes  # to be cut off counts as one fault
     return Members(
         group=group,
-        names=tuple(state.nodes[i].name for i in nodes),
+        names=names,
         times_s=grid,
         up=up,
+        running=running,
         node=np.tile(np.array(nodes, np.int64), (len(grid), 1)),
+        pod=np.full((len(grid), len(nodes)), OUTSIDE),
     )

@@ -59,8 +59,11 @@ PROFILES = {
 
 
 def profile_of(group: ConsensusGroup) -> Profile:
-    """The group's profile, with its own heartbeat interval where the model gives one."""
+    """The group's profile, with what the model sets otherwise."""
     profile = PROFILES[group.protocol]
-    if group.heartbeat_s is None:
-        return profile
-    return replace(profile, tick_s=group.heartbeat_s / profile.heartbeat_ticks)
+    return replace(
+        profile,
+        tick_s=profile.tick_s if group.heartbeat_s is None else group.heartbeat_s / profile.heartbeat_ticks,
+        pre_vote=profile.pre_vote if group.pre_vote is None else group.pre_vote,
+        check_quorum=profile.check_quorum if group.check_quorum is None else group.check_quorum,
+    )

@@ -79,7 +79,7 @@ class Components:
         self.raised: dict[str, float] = {}  # levels of loads and links that faults set
         self.down = dict.fromkeys(COMPONENTS, 0)  # open faults of each
         self.cuts: list[Cut] = []  # open partitions
-        self.cut_off: frozenset[int] = frozenset()  # nodes on the side without the control plane
+        self.cut_off = self.parted = frozenset[int]()  # nodes on the side without the control plane, now and ever
         self.leader = state.node_index.get(control_plane.leader, NOWHERE)  # node whose controllers lead
         self.has_leader = True  # whether a side has the majority of etcd's members
         self.kubelets = Kubelet(
@@ -112,8 +112,7 @@ class Components:
         self.processes: dict[str, list[Controller]] = {}
         self.starts_s: dict[str, float] = {}  # of processes that are to start
         self.lost_s = 0.0  # when the API was last lost
-        self.lost_watches = False
-        self.api_up = True
+        self.lost_watches, self.api_up = False, True
         for name in (CONTROLLERS, SCHEDULER):
             self._start(name, 0.0, restarted=False)
 
@@ -176,6 +175,7 @@ class Components:
 
         ``writable/<node>`` is 0 while the node's disk is full, its local volumes included (``controllers.no_space``),
         ``server/<node>`` while its etcd member cannot run because of that; without a record both are 1.
+        ``cut_off/<node>`` is 1 while a partition keeps the node from the control plane.
         """
         names = [node.name for node in self.state.nodes] if self.watches_disks else []
         servers = {f"server/{names[node]}": float(node not in self.exited) for node in self.etcd if names}
@@ -183,6 +183,7 @@ class Components:
             **self.raised,
             **(self.no_space.levels(names) if names else {}),
             **servers,
+            **{f"cut_off/{self.state.nodes[node].name}": float(node in self.cut_off) for node in sorted(self.parted)},
             "control_plane": float(self.api_up and len(self.processes) == 2),
             "apiserver_up": float(self.api_up),
             "etcd_members_up": float(self.members_up()),
@@ -279,7 +280,7 @@ class Components:
             self.state.fail(node)
         for node in sorted(self.cut_off - wanted):
             self.state.repair(node)
-        self.cut_off = wanted
+        self.cut_off, self.parted = wanted, self.parted | wanted
 
     def _api_returns(self, now: float) -> None:
         """Survivors open their watches again; with leader election, who could not renew for too long has exited."""

@@ -91,6 +91,8 @@ class ConsensusGroup:
     node_selector: Mapping[str, str] = spec(doc="Labels of the member nodes", factory=dict)
     control_plane: bool = spec(False, doc="Whether the API server lives on this group's quorum")
     heartbeat_s: float | None = spec(None, doc="Heartbeat interval, where it is not the profile's", gt=0)
+    pre_vote: bool | None = spec(None, doc="Ask before entering a term; absent: yes. etcd 3.4 does not")
+    check_quorum: bool | None = spec(None, doc="A leader that hears no majority steps down; absent: yes")
     source: str = spec(doc="Where the value comes from")
 
 

@@ -6,56 +6,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.consensus.failover import failover
-from gxsim.consensus.history import LeaderHistory, leader_history
-from gxsim.consensus.members import members
+from gxsim.consensus.history import LeaderHistory
 from gxsim.consensus.profiles import profile_of
 from gxsim.consensus.subsets import Subsets, member_subsets, node_subsets
 from gxsim.kernels.commit import commit_latency
-from gxsim.kernels.intervals import runs
-from gxsim.model.model import ConsensusGroup
+from gxsim.kernels.intervals import durations, runs
 from gxsim.observe.table import Table
 from gxsim.rng import Streams
-from gxsim.state import ClusterState
-from gxsim.timeline import Timeline
 
 UNPLACED = "no node"
 MOST_LISTED = 10  # 1 024 subsets
-
-
-def leader_histories(
-    state: ClusterState,
-    timeline: Timeline,
-    groups: Sequence[ConsensusGroup],
-    delays_s: NDArray,  # (nodes, nodes), one way
-    streams: Streams,
-) -> list[LeaderHistory]:
-    """Play every group through the run; a group that matches nothing is left out."""
-    histories = []
-    for group in groups:
-        found = members(state, timeline, group)
-        if found.names:
-            rng = streams.take(f"consensus/{group.name}")
-            histories.append(leader_history(found, delays_s, timeline.horizon_s, rng))
-    return histories
 
 
 def leader_table(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
     """One row per group and reign: who led from when to when, in which term, and how fast it committed."""
     rows = []
     for one in histories:
+        lasts_s = durations(one.times_s, horizon_s)
         changed = np.ones(len(one.times_s), bool)
         changed[1:] = (np.diff(one.leader) != 0) | ((np.diff(one.term) != 0) & (one.leader[1:] >= 0))
         starts = np.flatnonzero(changed)
         for start, end in zip(starts, [*starts[1:], len(one.times_s)], strict=True):
             until_s = float(one.times_s[end]) if end < len(one.times_s) else horizon_s
-            leader = int(one.leader[start])
-            latency_s = one.commit_s[start:end]
-            best_s = float(latency_s.min()) if leader >= 0 else np.inf
-            name = one.members.names[leader] if leader >= 0 else ""
-            row = (one.members.group.name, float(one.times_s[start]), until_s, name, int(one.term[end - 1]))
-            rows.append((*row, best_s if np.isfinite(best_s) else None))
-    about = "Who led each consensus group and in which term; without a name nobody did"
-    return Table.of("leaders", about, ("group", "from_s", "to_s", "leader", "term", "commit_s"), rows)
+            best_s = float(one.commit_s[start:end].min())
+            rivals = one.rival[start:end]
+            row = (
+                one.members.group.name,
+                float(one.times_s[start]),
+                until_s,
+                _name(one, int(one.leader[start])),
+                int(one.term[end - 1]),
+                best_s if np.isfinite(best_s) else None,
+                _name(one, int(rivals.max())),
+                float(lasts_s[start:end][rivals >= 0].sum()),
+            )
+            rows.append(row)
+    about = (
+        "Who led each consensus group and in which term; without a name nobody did. A rival was cut off and still "
+        "believed for so long that it led, in an older term"
+    )
+    names = ("group", "from_s", "to_s", "leader", "term", "commit_s", "rival", "rival_s")
+    return Table.of("leaders", about, names, rows)
+
+
+def _name(one: LeaderHistory, member: int) -> str:
+    return one.members.names[member] if member >= 0 else ""
 
 
 def write_gaps(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
@@ -68,9 +63,7 @@ def write_gaps(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
             over = end < len(one.times_s)
             before = one.leader[first - 1] if first else -1
             terms = int(one.term[min(end, len(one.term) - 1)] - one.term[max(first - 1, 0)])
-            names = one.members.names
-            led = names[before] if before >= 0 else ""
-            leads = names[one.leader[end]] if over and one.leader[end] >= 0 else ""
+            led, leads = _name(one, int(before)), _name(one, int(one.leader[end])) if over else ""
             patience_s = profile_of(one.members.group).patience_s
             rows.append((one.members.group.name, from_s, to_s, to_s - from_s, led, leads, terms, patience_s))
     about = (

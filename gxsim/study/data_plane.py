@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.consensus.history import LeaderHistory, leader_history
+from gxsim.consensus.conditions import conditions
+from gxsim.consensus.history import LeaderHistory
+from gxsim.engine.raft_groups import leader_histories, leader_history
 from gxsim.load.scenario import Case
 from gxsim.model.ledger import Ledger
 from gxsim.model.model import Model
 from gxsim.observe.channels import channel_of
-from gxsim.observe.consensus import latency_table, leader_histories, leader_table, subset_table, write_gaps
+from gxsim.observe.consensus import latency_table, leader_table, subset_table, write_gaps
 from gxsim.observe.ledger import LedgerSeries, ledger_series
 from gxsim.observe.ledger_tables import (
     client_table,
@@ -137,7 +139,8 @@ def channels(
         if ledger.orderers in seen:
             rng = streams.take(f"consensus/{ledger.orderers}/{ledger.name}")
             delays_s = node_delays(case.model.network, state.nodes)
-            history = leader_history(history.members, delays_s, timeline.horizon_s, rng)
+            meets = conditions(history.members, delays_s, timeline.degradations)
+            history = leader_history(history.members, meets, timeline.horizon_s, rng)
         seen.add(ledger.orderers)
         yield channel_of(ledger, history, state, timeline, services)
 
