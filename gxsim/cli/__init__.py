@@ -15,6 +15,7 @@ from gxsim.cli.headroom import headroom
 from gxsim.cli.ledger import ledger
 from gxsim.cli.paths import paths
 from gxsim.cli.place import place
+from gxsim.cli.quorum import quorum
 from gxsim.cli.run import run
 from gxsim.cli.scenarios import scenarios
 from gxsim.cli.survive import survive
@@ -48,6 +49,7 @@ for verb in (
     forecast,
     paths,
     ledger,
+    quorum,
     validate,
 ):
     app.command()(verb)

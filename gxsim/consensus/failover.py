@@ -25,6 +25,26 @@ class Failover:
     terms: NDArray
 
 
+def any_leader(
+    profile: Profile,
+    delays_s: NDArray,  # (voters, voters), one way
+    up: NDArray,  # (voters,) those that run
+    rng: np.random.Generator,
+    *,
+    trials: int = TRIALS,
+) -> Failover:
+    """Crash each voter that is *up* equally often while it leads an idle group, about *trials* times in all."""
+    down, leaders = np.flatnonzero(~up).tolist(), np.flatnonzero(up).tolist() or [0]
+    each = [
+        failover(profile, delays_s, leader, rng, down=down, trials=-(-trials // len(leaders))) for leader in leaders
+    ]
+    return Failover(
+        new_leader_s=np.concatenate([one.new_leader_s for one in each]),
+        write_gap_s=np.concatenate([one.write_gap_s for one in each]),
+        terms=np.concatenate([one.terms for one in each]),
+    )
+
+
 def failover(
     profile: Profile,
     delays_s: NDArray,  # (voters, voters), one way

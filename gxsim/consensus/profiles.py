@@ -57,6 +57,15 @@ PROFILES = {
     "fabric": Profile(tick_s=0.5, leader_writes_first=True, stale_streams=True, rpc_timeout_s=7.0),
 }
 
+# What an operator may choose between, side by side; the last is the heartbeat that the documented cluster gives Fabric.
+TIMERS = {
+    "etcd": PROFILES["etcd"],
+    "etcd, no PreVote": replace(PROFILES["etcd"], pre_vote=False),  # the default of 3.4
+    "k3s": PROFILES["k3s"],
+    "fabric": PROFILES["fabric"],
+    "fabric, 100ms": replace(PROFILES["fabric"], tick_s=0.1),
+}
+
 
 def profile_of(group: ConsensusGroup) -> Profile:
     """The group's profile, with what the model sets otherwise."""

@@ -21,6 +21,8 @@ MEASURES: dict[str, tuple[bool, str, str]] = {
     "quorum_lost": (True, "duration", "how long the consensus group was without a majority"),
     "tolerates_members": (True, "count", "fewest further members the group could lose at any time"),
     "tolerates_nodes": (True, "count", "fewest further nodes the group could lose at any time"),
+    "write_gap": (True, "duration", "longest stretch in which the consensus group committed no write"),
+    "elections": (True, "count", "how often the consensus group came by a new leader, or the old one by a new term"),
     "unavailable": (True, "duration", "longest total time that a matching Service had no answering endpoint"),
     "degraded": (True, "duration", "longest total time that a matching Service had fewer endpoints than wanted"),
     "undetected": (True, "duration", "longest total time that dead endpoints of a matching Service got traffic"),

@@ -80,6 +80,18 @@ def _quorum(tables: Tables, expectation: Expectation) -> str:
     return "kept" if _quorum_lost(tables, expectation) == 0 else "lost"
 
 
+def _write_gap(tables: Tables, expectation: Expectation) -> float:
+    _matching(tables["leaders"], "group", expectation)
+    gaps = [row for row in tables["write_gaps"].rows() if fnmatchcase(row["group"], expectation.argument)]
+    return max((row["gap_s"] for row in gaps), default=0.0)
+
+
+def _elections(tables: Tables, expectation: Expectation) -> float:
+    """The most of any group: reigns after the first."""
+    reigns = [row["group"] for row in _matching(tables["leaders"], "group", expectation) if row["leader"]]
+    return float(max((reigns.count(group) - 1 for group in set(reigns)), default=0))
+
+
 def _without(tables: Tables, expectation: Expectation) -> float:
     rows = [r for r in tables["pods"].rows() if fnmatchcase(r["workload"], expectation.argument)]
     if not rows:
@@ -107,6 +119,8 @@ MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
     "quorum_lost": _quorum_lost,
     "tolerates_members": _worst("quorum", "group", "tolerates_members", min),
     "tolerates_nodes": _worst("quorum", "group", "tolerates_nodes", min),
+    "write_gap": _write_gap,
+    "elections": _elections,
     "unavailable": _worst("services", "service", "none_s"),
     "degraded": _worst("services", "service", "degraded_s"),
     "undetected": _worst("services", "service", "undetected_s"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gxsim.report import consensus, paths
+from gxsim.report import paths, quorum
 from gxsim.report.grid import Cell, Column, Grid, row
 from gxsim.report.sections import OUTCOME_TONES
 from gxsim.report.words import counted, duration, percent, time_of_day
@@ -72,7 +72,9 @@ def _catalogue(result: Result) -> Grid:
 
 DETAILS: tuple[Callable[[Result], Grid], ...] = (
     _pod_details,
-    consensus.node_subsets,
+    lambda result: quorum.round_trip_grid(result.tables),
+    lambda result: quorum.subsets_grid(result.tables, "nodes"),
+    lambda result: quorum.subsets_grid(result.tables, "members"),
     *paths.DETAILS,
     _placement,
     _documented,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gxsim.report import consensus, ledger, paths
+from gxsim.report import consensus, ledger, paths, quorum
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
@@ -330,6 +330,7 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _losses,
     _services,
     _quorum,
+    lambda result: quorum.groups_grid(result.tables),
     consensus.leaders,
     consensus.write_gaps,
     *ledger.SECTIONS,

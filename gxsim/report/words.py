@@ -20,6 +20,11 @@ def duration(seconds: float | None) -> str:
     return "–" if seconds is None else human_duration(seconds)
 
 
+def latency(seconds: float) -> str:
+    """Milliseconds in three figures, what an operator compares with a ping: ``92.5ms``; ``never`` for infinity."""
+    return "never" if seconds == float("inf") else f"{1000 * seconds:.3g}ms"
+
+
 def counted(count: int, noun: str) -> str:
     """``1 pod``, ``3 pods``, ``no pod``."""
     return f"{count or 'no'} {noun}{'s' if count > 1 else ''}"

@@ -13,7 +13,7 @@ from gxsim.load.scenario import Case
 from gxsim.model.ledger import Ledger
 from gxsim.model.model import Model
 from gxsim.observe.channels import channel_of
-from gxsim.observe.consensus import latency_table, leader_table, subset_table, write_gaps
+from gxsim.observe.consensus import leader_table, write_gaps
 from gxsim.observe.ledger import LedgerSeries, ledger_series
 from gxsim.observe.ledger_tables import (
     client_table,
@@ -29,6 +29,7 @@ from gxsim.observe.table import Table
 from gxsim.observe.traffic import traffic_tables
 from gxsim.rng import Streams
 from gxsim.state import ClusterState
+from gxsim.study.quorum import answers
 from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays
 from gxsim.traffic.ledger import Channel, poisson
@@ -81,8 +82,7 @@ def consensus_tables(
     return histories, [
         leader_table(histories, timeline.horizon_s),
         write_gaps(histories, timeline.horizon_s),
-        subset_table(histories, [node.name for node in state.nodes]),
-        latency_table(histories, delays_s),
+        *answers(case, state, [history.members for history in histories], streams),
     ]
 
 
