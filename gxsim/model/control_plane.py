@@ -51,6 +51,8 @@ class ControlPlane:
     job_backoff_s: float = spec(10.0, doc="First pause before a Job replaces a failed pod; it doubles", gt=0)
     job_backoff_cap_s: float = spec(600.0, doc="Longest pause before a Job replaces a failed pod", gt=0)
 
+    daemon_backoff_s: float = spec(1.0, doc="First pause before a failed daemon pod is deleted; it doubles", gt=0)
+    daemon_backoff_cap_s: float = spec(900.0, doc="Longest pause before a failed daemon pod is deleted", gt=0)
     cron_start_delay_s: float = spec(0.1, doc="From the time a CronJob is due to the Job it makes", ge=0)
 
     pod_initial_backoff_s: float = spec(1.0, doc="First pause of an unschedulable pod; it doubles", gt=0)
