@@ -7,6 +7,13 @@ from gxsim.kernels.uptime import within
 from gxsim.model.ledger import LedgerPatience
 from gxsim.traffic.reigns import Reigns
 
+TAKEN, FORWARDED, REFUSED = range(3)  # by a leader; to a lost one, for as long as nobody notices; for want of one
+
+
+def answers(sent_s: NDArray, reigns: Reigns) -> NDArray:
+    """(transactions,) TAKEN, FORWARDED or REFUSED, by when each is sent."""
+    return np.where(reigns.reached(sent_s), TAKEN, np.where(within(sent_s, reigns.orphaned), FORWARDED, REFUSED))
+
 
 def taken_s(sent_s: NDArray, reigns: Reigns, patience: LedgerPatience) -> NDArray:
     """(transactions,) when a leader takes what is sent on a stream of its own; inf when there is none any more.
@@ -14,16 +21,15 @@ def taken_s(sent_s: NDArray, reigns: Reigns, patience: LedgerPatience) -> NDArra
     A follower that still believes in a lost leader forwards to it and answers after its time-out; one that knows better
     refuses at once, and the client tries again until somebody leads.
     """
-    reached = reigns.reached(sent_s)
-    if reached.all():
+    answer = answers(sent_s, reigns)
+    if (answer == TAKEN).all():
         return sent_s
     following = reigns.following(sent_s)
-    hidden = within(sent_s, reigns.orphaned)
-    again_s = sent_s + np.where(hidden, patience.forward_timeout_s, 0.0)
+    again_s = sent_s + np.where(answer == FORWARDED, patience.forward_timeout_s, 0.0)
     with np.errstate(invalid="ignore"):
         tries = np.maximum(np.ceil((following - again_s) / patience.retry_s), 0)
         later_s = np.where(np.isfinite(following), again_s + tries * patience.retry_s, np.inf)
-    return np.where(reached, sent_s, later_s)
+    return np.where(answer == TAKEN, sent_s, later_s)
 
 
 class PersistentStreams:

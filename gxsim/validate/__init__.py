@@ -45,7 +45,7 @@ FAMILIES: tuple[Family, ...] = (
     load_balancing.FAMILY,
     pools.FAMILY,
 )
-_SUFFIXES = (".json", ".json.gz", ".csv", ".csv.gz")
+_SUFFIXES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz")
 _SHOWN = 20  # disagreements kept per family; the first are the ones to look at
 
 
@@ -177,12 +177,14 @@ def _files(paths: Iterable[Path | str]) -> Iterator[Path]:
 
 
 def _read(path: Path) -> Any:
-    """The parsed document: of JSON its value, of CSV a list of rows by column; None for any other file."""
+    """The parsed document: of JSON its value, of JSON lines and of CSV a list of rows; None for any other file."""
     if not path.name.endswith(_SUFFIXES):
         return None
     try:
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+        if ".jsonl" in path.suffixes:
+            return [json.loads(line) for line in text.splitlines()]
         return list(csv.DictReader(text.splitlines())) if ".csv" in path.suffixes else json.loads(text)
     except (OSError, EOFError, ValueError) as error:
         raise ScenarioError(str(path), f"not a readable recording: {error}") from error
