@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from gxsim.consensus.history import LeaderHistory
 from gxsim.errors import ScenarioError
 from gxsim.kernels.intervals import combine, count, steps
-from gxsim.kernels.uptime import ALWAYS, Windows, windows_of
+from gxsim.kernels.uptime import ALWAYS, Windows, both, either, windows_of
 from gxsim.load.fields import unknown_name
 from gxsim.model.ledger import Ledger
 from gxsim.observe.services import ServiceSeries
 from gxsim.state import ClusterState, owner_name
+from gxsim.storage.writable import writable
 from gxsim.timeline import Timeline
 from gxsim.traffic.delivery import Orderer
+from gxsim.traffic.endpoints import selected
 from gxsim.traffic.ledger import Channel
 from gxsim.traffic.reigns import reigns_of
 
@@ -40,15 +42,28 @@ def channel_of(
                 f"ledger {ledger.name}", f"there is no Service {name!r}; {unknown_name(name, list(up))}"
             )
     up |= {"": ALWAYS} | {one.name: windows_of(one.times_s, one.answering > 0) for one in services}
+    writing = {peer: both(up[peer], _room(peer, state, timeline)) for peer in ledger.peers}
     return Channel(
         ledger=ledger,
         reigns=reigns_of(history),
         orderers=orderers_of(history, timeline),
         submitter=_workload(ledger, ledger.submitter, state, timeline),
         chaincode=up[ledger.chaincode],
-        peers={peer: up[peer] for peer in ledger.peers},
+        peers=writing,
         projector=_workload(ledger, ledger.projector, state, timeline),
     )
+
+
+def _room(service: str, state: ClusterState, timeline: Timeline) -> Windows:
+    """When a disk of the nodes on which pods of a Service have run takes writes: without one a peer commits nothing.
+
+    Known images of peers end by themselves then; this holds for any other.
+    """
+    found = [one for one in state.cluster.services if f"{one.namespace}/{one.name}" == service]
+    mine = selected(state, found[0]) if found else np.zeros(len(state.pod_names), bool)
+    placed = timeline.changes("pod_node")
+    nodes = np.unique(placed.values[mine[placed.rows] & (placed.values >= 0)])
+    return either([writable(timeline, timeline.node_names[node]) for node in nodes]) if len(nodes) else ALWAYS
 
 
 def orderers_of(history: LeaderHistory, timeline: Timeline) -> tuple[Orderer, ...]:

@@ -148,9 +148,10 @@ def stall_s(series: LedgerSeries) -> float:
 
 
 def drained(series: LedgerSeries) -> float | None:
-    """When the outbox was back at ten times its usual depth after its highest; None if not within the run."""
-    peak = int(np.argmax(series.outbox))
-    low = np.flatnonzero(series.outbox[peak:] <= max(10.0, 10.0 * float(np.median(series.outbox))))
+    """When the uncommitted were down to ten times their usual number, after the most; None: not within the run."""
+    waiting = series.uncommitted
+    peak = int(np.argmax(waiting))
+    low = np.flatnonzero(waiting[peak:] <= max(10.0, 10.0 * float(np.median(waiting))))
     return float(series.time_s[peak + low[0]]) if len(low) else None
 
 

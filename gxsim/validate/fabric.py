@@ -36,7 +36,7 @@ SAMPLED = 3000  # a configuration with so many transactions holds a sample of th
 PROMPT_MS = 15.0  # a block that is full does not wait for a timer, and only the machine makes it late
 CAUTION = 0.05  # of a latency or of a Kolmogorov distance: the offered rate is known to a few per cent only
 EXPLAINED = 0.98  # of blocks and of neighbours: the rule is exact, two arrivals within a millisecond are not
-PUNCTUAL = 0.85  # of transactions: a stall of the machine holds up a block, a tenth of a recording, with all that is in it
+PUNCTUAL = 0.85  # of transactions: a stall of the machine holds up a whole block, a tenth of a recording
 
 
 def recognises(document: Any) -> bool:
