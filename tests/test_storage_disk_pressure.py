@@ -54,7 +54,7 @@ def kubelets(found: Contents, **parameters: float) -> tuple[Disks, DiskPressure]
         leases=leases,
         informer=Informer(),
         status_s=np.full(2, 4.0),
-        housekeeping_s=NONE,
+        eviction_s=NONE,
         image_gc_s=np.full(2, 50.0),
     )
 

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.controllers.disks import Disks
-from gxsim.controllers.informer import TOLERANCE_S, Informer, Log, tick
+from gxsim.controllers.informer import TOLERANCE_S, Informer, Log, tick_s
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.node_pressure import DISK_PRESSURE, NodePressure
 from gxsim.kernels.pressure import CRITICAL_PRIORITY, collected_bytes, eviction_order, starved, threshold
 from gxsim.model.control_plane import Kubelet as Parameters
 from gxsim.state import PENDING, PHASE_FAILED, PHASE_PENDING, PHASE_RUNNING, ClusterState, Event
-
-REJECT_S = 1.0  # from a pod's binding to the kubelet's refusal, with the requests in between
 
 
 class DiskPressure:
@@ -31,13 +29,13 @@ class DiskPressure:
         leases: Leases,
         informer: Informer,
         status_s: NDArray[np.float64],
-        housekeeping_s: NDArray[np.float64],
+        eviction_s: NDArray[np.float64],
         image_gc_s: NDArray[np.float64],
     ):
         """The last three are (nodes,): times of a status comparison, of a look, and of an image collection."""
         self.disks, self.parameters, self.leases, self.informer = disks, parameters, leases, informer
         self.pressure = NodePressure(DISK_PRESSURE, parameters, status_s)
-        self.housekeeping_s, self.image_gc_s = housekeeping_s, image_gc_s
+        self.eviction_s, self.image_gc_s = eviction_s, image_gc_s
         disk = np.where(np.isfinite(disks.disk_bytes), disks.disk_bytes, 0.0)
         share = max(parameters.nodefs_available, parameters.imagefs_available)  # of one disk the stricter one counts
         self._least, self._reclaim = threshold(share, disk), threshold(parameters.minimum_reclaim, disk)
@@ -69,14 +67,14 @@ class DiskPressure:
         falls_s = self.disks.falls_to_s(self._least - 1.0, now)  # it is met below the threshold
         busy = self.pressure.starved | self.pressure.says
         begins_s = np.where(self._short_of_inodes(), now, falls_s)
-        first_s = tick(self.housekeeping_s, self.parameters.housekeeping_s, begins_s)
+        first_s = tick_s(self.eviction_s, self.parameters.eviction_period_s, begins_s)
         looks_s = np.where(busy, self._next_s, np.maximum(first_s, self._next_s))
         return np.where(self.leases.online, looks_s, math.inf)
 
     def _collects_s(self, now: float) -> NDArray[np.float64]:
         """(nodes,) the next image collection that finds too much used and images that nothing uses."""
         falls_s = self.disks.falls_to_s(self._collected_below, now)
-        collects_s = np.maximum(tick(self.image_gc_s, self.parameters.image_gc_period_s, falls_s), self._next_gc_s)
+        collects_s = np.maximum(tick_s(self.image_gc_s, self.parameters.image_gc_period_s, falls_s), self._next_gc_s)
         return np.where(self.leases.online & (self.disks.unused_image_bytes >= 1.0), collects_s, math.inf)
 
     def _short_of_inodes(self) -> NDArray[np.bool_]:
@@ -88,7 +86,7 @@ class DiskPressure:
         """Compare with the thresholds; a shortage takes unused images first, then one pod."""
         found = self._is_short(node, now)
         self.pressure.see(node, starved=found, now=now)
-        self._next_s[node] = now + self.parameters.housekeeping_s
+        self._next_s[node] = now + self.parameters.eviction_period_s
         if found and self.disks.unused_image_bytes[node] >= 1.0:
             self._remove_images(state, node, float(self.disks.unused_image_bytes[node]), now)
             found = self._is_short(node, now)
@@ -148,7 +146,7 @@ class DiskPressure:
                 continue
             arrives = state.pod_exists[pod] and state.pod_phase[pod] == PHASE_PENDING
             if arrives and state.templates[state.pod_template[pod]].priority < CRITICAL_PRIORITY:
-                self._arrived[pod] = now + REJECT_S
+                self._arrived[pod] = now + self.parameters.admission_s
         refused = [pod for pod, time_s in self._arrived.items() if time_s <= now + TOLERANCE_S]
         for pod in refused:
             del self._arrived[pod]

@@ -14,7 +14,7 @@ from gxsim.state import NO_OWNER, PENDING, ClusterState
 TOLERANCE_S = 1e-6  # what rounding on a clock of floats may lose
 
 
-def tick(phase_s: NDArray | float, period_s: float, now: NDArray | float) -> NDArray[np.float64]:
+def tick_s(phase_s: NDArray | float, period_s: float, now: NDArray | float) -> NDArray[np.float64]:
     """The first of the times *phase_s* + n × *period_s* at or after *now*; inf where that is."""
     return phase_s + np.ceil((np.asarray(now, float) - TOLERANCE_S - phase_s) / period_s) * period_s
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.controllers.attach_detach import Attachments
-from gxsim.controllers.informer import TOLERANCE_S, Informer, Log, tick
+from gxsim.controllers.informer import TOLERANCE_S, Informer, Log, tick_s
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.probes import failing_s, passing_s
 from gxsim.model.control_plane import Kubelet as Parameters
@@ -134,7 +134,7 @@ class Kubelet:
     def _post_s(self, node: int, now: float) -> float:
         if self.leases.since_s[node] == now:
             return now
-        return float(tick(self.status_s[node], self.parameters.status_period_s, now))
+        return float(tick_s(self.status_s[node], self.parameters.status_period_s, now))
 
     def _is_current(self, time_s: float, pod: int) -> bool:
         plan = self._plans.get(pod)
@@ -234,7 +234,7 @@ class Kubelet:
     def _compares_s(self, node: int, now: float) -> float:
         """When the kubelet of *node* next compares its pods with the API's; on average where its phase is unknown."""
         phase_s, period_s = float(self.reconcile_s[node]), self.parameters.status_period_s
-        return now + period_s / 2 if math.isnan(phase_s) else float(tick(phase_s, period_s, now))
+        return now + period_s / 2 if math.isnan(phase_s) else float(tick_s(phase_s, period_s, now))
 
     def _start_s(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> float:
         """When containers that do not run will: after the start delay, or after the crash back-off."""

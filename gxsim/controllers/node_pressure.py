@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.controllers.informer import TOLERANCE_S, tick
+from gxsim.controllers.informer import TOLERANCE_S, tick_s
 from gxsim.kernels.pressure import condition
 from gxsim.model.control_plane import Kubelet as Parameters
 from gxsim.model.node import Taint
@@ -72,7 +72,7 @@ class NodePressure:
         )
 
     def _post_s(self, node: int) -> float:
-        return float(tick(self.status_s[node], self.parameters.status_period_s, self._said_s[node]))
+        return float(tick_s(self.status_s[node], self.parameters.status_period_s, self._said_s[node]))
 
     def _taint(self, state: ClusterState, node: int, now: float) -> None:
         taint, told = self.pressure.taint, bool(self.told[node])

@@ -100,7 +100,7 @@ class Components:
             leases=leases,
             informer=self.informer,
             status_s=phases.status_s,
-            housekeeping_s=_or_zeros(phases.housekeeping_s, state),
+            eviction_s=_or_zeros(phases.eviction_s, state),
             image_gc_s=_or_zeros(phases.image_gc_s, state),
         )
         self.watches_disks = contents is not None

@@ -21,7 +21,7 @@ class Phases:
     leases_s: NDArray[np.float64]  # (nodes,) at most 0
     status_s: NDArray[np.float64]  # (nodes,) when each kubelet compares its node's status with the API's
     reconcile_s: NDArray[np.float64]  # (nodes,) when it compares its pods' statuses
-    housekeeping_s: NDArray[np.float64] | None = None  # (nodes,) when each kubelet looks at its disk; None: at 0
+    eviction_s: NDArray[np.float64] | None = None  # (nodes,) when each kubelet looks at its disk; None: at 0
     image_gc_s: NDArray[np.float64] | None = None  # (nodes,) when it looks for images to remove; None: at 0
     watch_jitter: float = 0.5  # share of a watch's back-off that is added to it, from 0 to 1
     component_start_s: float | None = None  # from a restart to the first pass; None: as the parameters say
@@ -42,7 +42,7 @@ def draw_phases(streams: Streams, nodes: int, control_plane: ControlPlane, kubel
         leases_s=-streams.take("kubelet/lease-phases").random(nodes) * kubelet.lease_renew_s,
         status_s=streams.take("kubelet/status-phases").random(nodes) * kubelet.status_period_s,
         reconcile_s=streams.take("kubelet/pod-status-phases").random(nodes) * kubelet.status_period_s,
-        housekeeping_s=streams.take("kubelet/housekeeping-phases").random(nodes) * kubelet.housekeeping_s,
+        eviction_s=streams.take("kubelet/eviction-phases").random(nodes) * kubelet.eviction_period_s,
         image_gc_s=streams.take("kubelet/image-gc-phases").random(nodes) * kubelet.image_gc_period_s,
         watch_jitter=float(streams.take("control-plane/watch-jitter").random()),
     )

@@ -114,8 +114,11 @@ class Kubelet:
         0.10, doc="Share of a disk that must be free beyond the limit once it was met; 0 where not K3s", ge=0, le=1
     )
     pressure_transition_s: float = spec(300.0, doc="How long a pressure condition outlasts its cause", ge=0)
-    housekeeping_s: float = spec(10.0, doc="Pause between two looks at what is left, when nothing is evicted", gt=0)
-    eviction_cleanup_s: float = spec(1.0, doc="Pause after an eviction until the next look", gt=0)
+    eviction_period_s: float = spec(10.0, doc="Pause between two looks at what is left", gt=0)
+    eviction_cleanup_s: float = spec(1.0, doc="The same after an eviction: until the pod is gone", gt=0)
+    admission_s: float = spec(
+        1.0, doc="From the binding of a pod until a kubelet under pressure has turned it away", gt=0
+    )
     image_gc_high: float = spec(0.85, doc="Used share of a disk from which on unused images are removed", ge=0, le=1)
     image_gc_low: float = spec(0.80, doc="Used share of a disk down to which unused images are removed", ge=0, le=1)
     image_gc_period_s: float = spec(300.0, doc="Pause between two looks at whether images must be removed", gt=0)
