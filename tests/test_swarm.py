@@ -10,7 +10,7 @@ from gxsim.engine.start import start
 from gxsim.load.objects import cluster
 from gxsim.model.cluster import Cluster
 from gxsim.model.control_plane import ControlPlane, Kubelet
-from gxsim.model.fault import Fault, FaultSelector
+from gxsim.model.fault import DIRECTIONS, Fault, FaultSelector
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import NO_OWNER, PENDING, READY, ClusterState
@@ -25,6 +25,15 @@ TOLERATIONS = [
 PROBE = {"httpGet": {"port": 80}, "periodSeconds": 5, "failureThreshold": 2}
 NODE_ACTIONS = ("node-stop", "node-reboot", "kubelet-stop", "node-cordon", "node-drain", "node-taint", "node-delete")
 POD_ACTIONS = ("pod-kill", "pod-failure", "pod-unresponsive", "container-kill", "crash-loop")
+DEGRADATIONS = (  # kind, action, and how its parameters are drawn
+    ("NetworkChaos", "partition", lambda rng: {}),
+    ("NetworkChaos", "delay", lambda rng: {"latency": f"{rng.choice([1, 100, 6000, 30_000])}ms", "jitter": "1ms"}),
+    ("NetworkChaos", "loss", lambda rng: {"loss": int(rng.choice([1, 30, 80, 95, 100]))}),
+    ("NetworkChaos", "bandwidth", lambda rng: {"rate": "1mbit"}),
+    ("IOChaos", "disk-slow", lambda rng: {"latency": f"{rng.integers(1, 9000)}ms"}),
+    ("StressChaos", "cpu-stress", lambda rng: {"workers": int(rng.integers(1, 64)), "load": int(rng.integers(1, 101))}),
+    ("TimeChaos", "clock-skew", lambda rng: {"offset": f"{rng.integers(-3600, 3601)}s"}),
+)
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "registry")
 
 
@@ -135,7 +144,7 @@ def random_fault(rng: np.random.Generator, nodes: list[str], name: str) -> Fault
     at_s = float(rng.uniform(0, 0.7 * FAULTS_UNTIL_S))
     when = {"name": name, "at_s": at_s, "duration_s": float(rng.uniform(1, FAULTS_UNTIL_S - at_s))}
     chosen = tuple(rng.choice(nodes, size=int(rng.integers(1, len(nodes) + 1)), replace=False).tolist())
-    match rng.integers(6):
+    match rng.integers(7):
         case 0 | 1:
             return Fault(
                 kind="NodeChaos",
@@ -160,12 +169,26 @@ def random_fault(rng: np.random.Generator, nodes: list[str], name: str) -> Fault
                 parameters={"component": str(rng.choice(COMPONENTS))},
                 **when,
             )
+        case 5:
+            return random_degradation(rng, chosen, nodes, when)
     if rng.random() < 0.5:
         replicas = {"replicas": int(rng.integers(0, 7))}
         target = FaultSelector(workloads=("Deployment/web0",))
         return Fault(kind="Operation", action="scale", selector=target, parameters=replicas, name=name, at_s=at_s)
     target = FaultSelector(workloads=(str(rng.choice(["Deployment/web0", "StatefulSet/db", "DaemonSet/agent"])),))
     return Fault(kind="Operation", action="rollout-restart", selector=target, name=name, at_s=at_s)
+
+
+def random_degradation(rng: np.random.Generator, chosen: tuple[str, ...], nodes: list[str], when: dict) -> Fault:
+    """At nodes or pods, against everything else or against one node or workload, in any direction."""
+    kind, action, parameters = DEGRADATIONS[rng.integers(len(DEGRADATIONS))]
+    pods = FaultSelector(workloads=(str(rng.choice(["Deployment/web0", "StatefulSet/db"])),))
+    selector = pods if kind != "TimeChaos" and rng.random() < 0.4 else FaultSelector(nodes=chosen)
+    linked: dict = {}
+    if kind == "NetworkChaos":
+        other = (None, pods, FaultSelector(nodes=(str(rng.choice(nodes)),)))[rng.integers(3)]
+        linked = {"target": other, "direction": str(rng.choice(DIRECTIONS))}
+    return Fault(kind=kind, action=action, selector=selector, parameters=parameters(rng), **linked, **when)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
