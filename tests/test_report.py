@@ -23,6 +23,7 @@ from gxsim.model.pod import PodTemplate
 from gxsim.model.scenario import Scenario
 from gxsim.model.selectors import LabelSelector, NodeSelector, NodeSelectorTerm, Requirement
 from gxsim.observe.expectations import judge
+from gxsim.observe.full_disks import full_disks
 from gxsim.observe.nodes import node_load, node_table
 from gxsim.observe.pods import pod_counts, pod_fates
 from gxsim.observe.quorum import quorum_intervals, quorum_series
@@ -231,6 +232,7 @@ def result_of(*expected: str) -> Result:
         quorum_intervals(quorum, HORIZON_S),
         workload_table(state, timeline),
         volume_table(state, timeline, model),
+        full_disks(state, timeline),
         node_table(state, load, ("before", "during", "after")),
         pod_counts(timeline),
         headroom,

@@ -114,6 +114,46 @@ def _requests(tables: Tables, expectation: Expectation) -> float:
     return max((100.0 * row[amounts[resource]] / row[offers[resource]] for row in rows), default=0.0)
 
 
+def _full(tables: Tables, expectation: Expectation) -> float:
+    _matching(tables["nodes"], "node", expectation)
+    spans = {
+        (row["node"], row["from_s"], float("inf") if row["to_s"] is None else row["to_s"])
+        for row in tables["full_disks"].rows()
+        if fnmatchcase(row["node"], expectation.argument)
+    }
+    spent: dict[str, float] = {}
+    for node, from_s, to_s in spans:
+        spent[node] = spent.get(node, 0.0) + to_s - from_s
+    return max(spent.values(), default=0.0)
+
+
+def _answered(tables: Tables, expectation: Expectation) -> float:
+    sums: dict[str, tuple[float, float]] = {}
+    for row in _matching(_played(tables, "paths", "traffic"), "path", expectation):
+        if row["population"] != "all":
+            continue  # a part of the sum
+        answered, sent = sums.get(row["path"], (0.0, 0.0))
+        sums[row["path"]] = answered + row["answered"], sent + row["sent"]
+    return min((100.0 * answered / sent for answered, sent in sums.values() if sent), default=100.0)
+
+
+def _stood_still(tables: Tables, expectation: Expectation) -> float:
+    still: dict[str, float] = {}
+    times_s: dict[str, float] = {}
+    for row in _matching(_played(tables, "ledger", "ledger"), "channel", expectation):
+        channel, begun_s = row["channel"], times_s.get(row["channel"], 0.0)
+        still[channel] = still.get(channel, 0.0) + (0.0 if row["committed"] else row["time_s"] - begun_s)
+        times_s[channel] = row["time_s"]
+    return max(still.values())
+
+
+def _played(tables: Tables, name: str, plane: str) -> Table:
+    """A table of the data plane; LookupError, the scenario's fault, if that was not asked for."""
+    if name not in tables:
+        raise LookupError(f"needs dataPlane: [{plane}]")
+    return tables[name]
+
+
 MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
     "quorum": _quorum,
     "quorum_lost": _quorum_lost,
@@ -132,6 +172,9 @@ MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
     "stuck": _outcomes("stuck", "Pending", "not ready yet"),
     "pending": lambda tables, _: float(sum(tables["workloads"].columns["pending"])),
     "missing": lambda tables, _: float(sum(tables["workloads"].columns["missing"])),
+    "full": _full,
+    "answered": _answered,
+    "stood_still": _stood_still,
     "volumes_lost": lambda tables, _: float(sum(tables["volumes"].columns["lost"])),
     "volumes_unreachable": lambda tables, _: float(sum(s > 0 for s in tables["volumes"].columns["unreachable_s"])),
     "requests": _requests,

@@ -24,6 +24,8 @@ COLUMNS = (
     "backup",
     "backup_age_s",
     "restore_s",
+    "crash_loss_s",
+    "crash_outage_s",
     "node_loss_s",
     "node_outage_s",
     "disk_loss_s",
@@ -37,9 +39,10 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
 
     *unreachable* is how long its node was down; *lost* says that its disk was. *backup_age* is the most that the last
     finished copy can be behind, *restore* the longest documented time to bring it back; both absent without a backup.
-    *node_loss* and *disk_loss* are how far back acknowledged writes are gone at worst when the node stops with its disk
-    kept, and when the disk is lost (inf: everything); *outage* how long until the data is served again at worst, and
-    *exposed* how long a second disk then meets one copy less. These are absent without a Store entry in the model.
+    *crash_loss*, *node_loss* and *disk_loss* are how far back acknowledged writes are gone at worst when the process
+    ends, when the node stops with its disk kept, and when the disk is lost (inf: everything); *outage* how long until
+    the data is served again at worst, and *exposed* how long a second disk then meets one copy less. These are absent
+    without a Store entry in the model.
     """
     unreachable = _unreachable_s(state, timeline)
     lost = {event.name for event in timeline.events if event.reason == "DiskLost"}
@@ -47,6 +50,7 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
     rows = []
     for place in places(state):
         backup = next(iter(place.backups(model.backups)), None)
+        crash = in_force(found, place.namespace, place.workload, "pod crash")
         node = in_force(found, place.namespace, place.workload, "node lost, disk kept")
         disk = in_force(found, place.namespace, place.workload, "disk lost")
         rows.append(
@@ -62,6 +66,8 @@ def volume_table(state: ClusterState, timeline: Timeline, model: Model) -> Table
                 backup.name if backup else "",
                 backup.every_s + max(backup.copy_s) if backup else None,
                 max(backup.restore_s) if backup else None,
+                _worst(crash.lost_s) if crash else None,
+                _worst(crash.outage_s) if crash else None,
                 _worst(node.lost_s) if node else None,
                 _worst(node.outage_s) if node else None,
                 _worst(disk.lost_s) if disk else None,

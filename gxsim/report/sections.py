@@ -1,10 +1,10 @@
 """The sections of a run's report: each a Grid made from one or two of the result's tables."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from gxsim.report import consensus, ledger, paths, quorum
+from gxsim.report import consensus, ledger, paths, quorum, risk
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
@@ -174,17 +174,17 @@ def _volumes(result: Result) -> Grid:
     hit.sort(key=lambda one: (not one["lost"], bool(one["replicated"]), bool(one["backup"]), one["claim"]))
     rows = []
     for one in hit:
-        saved = _saved(one)
-        risk: Tone = "bad" if one["lost"] or saved == "nowhere" else ""
+        saved = risk.saved(one)
+        tone: Tone = "bad" if one["lost"] or saved == "nowhere" else ""
         rows.append(
             row(
                 one["claim"],
                 one["node"],
                 human_bytes(one["size_bytes"]),
                 Cell("LOST" if one["lost"] else duration(one["unreachable_s"]), "bad" if one["lost"] else "warn"),
-                _gone(one["node_loss_s"]),
-                _gone(one["disk_loss_s"]),
-                Cell(saved, risk),
+                risk.loss_cell(one["node_loss_s"]),
+                risk.loss_cell(one["disk_loss_s"]),
+                Cell(saved, tone),
             )
         )
     columns = (
@@ -201,24 +201,6 @@ def _volumes(result: Result) -> Grid:
         "acknowledged writes are gone at worst, when the node stops and keeps its disk, and when the disk is lost too."
     )
     return Grid(name="volumes", title="Volumes at risk", note=note, columns=columns, rows=tuple(rows))
-
-
-def _gone(loss_s: float | None) -> Cell:
-    """How much is gone at worst; a dash where the model does not say."""
-    if loss_s is None:
-        return Cell("–", "quiet")
-    if loss_s == float("inf"):
-        return Cell("everything", "bad")
-    return Cell(duration(loss_s), "warn") if loss_s else Cell("nothing", "good")
-
-
-def _saved(volume: Mapping[str, Any]) -> str:
-    """What else holds a volume's data."""
-    parts = ["other members"] if volume["replicated"] else []
-    if volume["backup"]:
-        restore = f", restore {duration(volume['restore_s'])}" if volume["restore_s"] else ""
-        parts.append(f"backup up to {duration(volume['backup_age_s'])} old{restore}")
-    return "; ".join(parts) or "nowhere"
 
 
 def _load(result: Result) -> Grid:
@@ -329,6 +311,7 @@ def _expectations(result: Result) -> Grid:
 SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _losses,
     _services,
+    risk.full_disks,
     _quorum,
     lambda result: quorum.groups_grid(result.tables),
     consensus.leaders,
@@ -337,6 +320,7 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     *paths.SECTIONS,
     _pods,
     _volumes,
+    risk.data_at_risk,
     _load,
     _headroom,
     _workloads,

@@ -11,6 +11,7 @@ from gxsim.engine.simulation import Simulation
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
 from gxsim.observe.expectations import judge
+from gxsim.observe.full_disks import full_disks
 from gxsim.observe.headroom import node_loss_headroom
 from gxsim.observe.nodes import documented_table, node_load, node_table
 from gxsim.observe.placement import placement_table
@@ -117,6 +118,7 @@ def _tables(
         quorum_intervals(quorum, horizon_s),
         workload_table(state, timeline),
         volume_table(state, timeline, case.model),
+        full_disks(state, timeline),
         node_table(state, load, tuple(moments)),
         documented_table(state, load, case.model),
         pod_counts(timeline),
