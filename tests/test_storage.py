@@ -17,7 +17,8 @@ from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.storage.amounts import decimal, span
 from gxsim.storage.drivers import Draws, levels
-from gxsim.storage.forecast import Forecast, forecast, purchases
+from gxsim.storage.forecast import Forecast, forecast, moves, purchases
+from gxsim.storage.moves import restarts_s
 from gxsim.storage.places import places
 from gxsim.storage.plan import plan
 from gxsim.storage.statements import judge
@@ -177,11 +178,39 @@ def test_another_entry_does_not_shift_the_draws_of_the_first(state: ClusterState
 
 
 def test_a_purchase_is_due_at_the_cautious_date_and_lasts_to_the_horizon(state: ClusterState) -> None:
-    bought = purchases(made(state, rows(growth(GB, GB))))
+    bought = purchases(made(state, rows(growth(GB, GB))), {DATABASE: 8.0})
     assert [one.row.name for one in bought] == [DATABASE]
     assert bought[0].by_days == 92
     assert bought[0].needed_bytes == pytest.approx(400 * GB / 0.85)
-    assert bought[0].move_s == pytest.approx((92 * GB / 500e6, 92 * GB / 100e6))
+    assert bought[0].move is not None
+    assert bought[0].move.away_s == pytest.approx((92 * GB / 500e6 + 8.0, 92 * GB / 100e6 + 8.0))
+
+
+def test_a_move_takes_the_copy_of_the_level_and_a_restart(state: ClusterState) -> None:
+    found = moves(made(state, rows(growth(GB, GB))), {DATABASE: 8.0}, days=100.0)
+    assert len(found) == 27  # every volume is local, so none can be expanded
+    assert (found[0].claim, found[0].level_bytes) == (DATABASE, pytest.approx(100 * GB))
+    assert found[0].copy_s == pytest.approx((200.0, 1000.0))
+    assert found[-1].away_s == (0.0, 0.0)  # empty, and nobody knows its restart
+
+
+def test_the_restart_of_a_pod_is_what_its_timings_say(case: Case, state: ClusterState) -> None:
+    found = restarts_s(state, case.model)
+    assert found[DATABASE] == 2.0 + case.model.kubelet.start_s + 3.0  # stop and ready of the model's app: postgres
+    assert len(found) == 27
+
+
+def test_a_node_shows_what_its_claims_promise_beside_its_disk(state: ClusterState, case: Case) -> None:
+    found = made(state, case.model, paths=100)
+    promised = {one.name: one.promised_bytes / 2**30 for one in found.rows if one.kind == "node"}
+    # The claims of the documented placement, and 50Gi for dumps beside the only database that is written to.
+    assert promised == {"srv1089618": 490.0, "srv1089624": 480.0, "srv1092158": 540.0, "srv1117946": 0.0}
+
+
+def test_a_statement_about_what_is_only_partly_there_is_not_judged(state: ClusterState, case: Case) -> None:
+    both = ("backend-mainnet", "backend-testnet")
+    model = dataclasses.replace(case.model, storage_statements=(said("claims", namespaces=both, amount_bytes=(1, 1)),))
+    assert judge(state, model)[0].arithmetic == "not all of that is deployed or modelled"
 
 
 def test_a_forecast_needs_some_growth(state: ClusterState) -> None:
@@ -227,7 +256,7 @@ def said(figure: str, **given: object) -> StorageStatement:
         (
             said("claims", namespaces=("nowhere",), amount_bytes=(1, 1)),
             "depends",
-            "nothing of that is deployed or modelled",
+            "not all of that is deployed or modelled",
         ),
         (said("reach", names=("dump",), time_s=(30 * DAY_S, 30 * DAY_S)), "contradicted", "30 copies × 6h = 7d12h"),
         (

@@ -34,6 +34,7 @@ def forecast(
     from gxsim.rng import Streams
     from gxsim.storage import forecast as storage
     from gxsim.storage.drivers import Draws
+    from gxsim.storage.moves import restarts_s
     from gxsim.storage.protection import exposures, second_losses
     from gxsim.storage.statements import judge
     from gxsim.study.start import started
@@ -42,7 +43,8 @@ def forecast(
     streams = Streams(case.scenario.seed if seed is None else seed)
     state, _ = started(case, case.placement)
     made = storage.forecast(state, case.model, streams, horizon_days=_days(horizon), paths=paths, from_traffic=traffic)
-    bought, findings = storage.purchases(made), judge(state, case.model)
+    restarts = restarts_s(state, case.model)
+    bought, moved, findings = storage.purchases(made, restarts), storage.moves(made, restarts), judge(state, case.model)
     found = exposures(state, case.model, Draws(streams, paths), made.claim_levels_bytes())
     losses = second_losses(state, case.model, found)
     if plot is not None:
@@ -50,8 +52,9 @@ def forecast(
 
         draw(made, plot, start.date() if start else None)
     grids = told.forecast_grids(made, bought, start.date() if start else None)
+    grids.append(told.move_grid(moved))
     grids += [told.exposure_grid(found), told.second_loss_grid(losses), told.statement_grid(findings)]
-    document = told.forecast_document(made, bought, findings, found, losses)
+    document = told.forecast_document(made, bought, moved, findings, found, losses)
     show_grids([grid for grid in grids if grid.rows], document, output)
 
 

@@ -14,6 +14,7 @@ from gxsim.report.words import listed
 from gxsim.storage.amounts import decimal, span
 from gxsim.storage.drivers import MONTH_DAYS
 from gxsim.storage.forecast import ALERT_SHARE, QUANTILES, Forecast, Purchase
+from gxsim.storage.moves import COPY_RATE_BYTES, Move
 from gxsim.storage.plan import Row
 from gxsim.storage.protection import LOSSES, Exposure, SecondLoss
 from gxsim.storage.statements import Finding
@@ -142,13 +143,19 @@ def second_loss_grid(losses: Sequence[SecondLoss]) -> Grid:
 def forecast_document(
     made: Forecast,
     bought: Sequence[Purchase],
+    moved: Sequence[Move],
     findings: Sequence[Finding],
     found: Sequence[Exposure],
     losses: Sequence[SecondLoss],
 ) -> dict[str, Any]:
     """Everything as plain data: bytes, days and seconds; infinity where something is not reached."""
     purchases = [
-        {**_identity(one.row), "by_days": one.by_days, "needed_bytes": one.needed_bytes, "move_s": one.move_s}
+        {
+            **_identity(one.row),
+            "by_days": one.by_days,
+            "needed_bytes": one.needed_bytes,
+            "move_s": one.move.away_s if one.move else None,
+        }
         for one in bought
     ]
     document = {
@@ -157,6 +164,7 @@ def forecast_document(
         "rows": [_row_document(made, i) for i in range(len(made.rows))],
         "first_full": [made.rows[i].name for i in made.first_full()],
         "purchases": purchases,
+        "moves": [{**asdict(one), "away_s": one.away_s} for one in moved],
         "statements": [_statement_document(one) for one in findings],
         "exposures": [_exposure_document(one) for one in found],
         "second_losses": [asdict(one) for one in losses],
@@ -215,6 +223,7 @@ def _levels(made: Forecast, which: Sequence[list[int]], start: date | None, name
             row(
                 one.name + (f" and {len(others)} alike" if others else ""),
                 decimal(one.size_bytes) if np.isfinite(one.size_bytes) else "–",
+                *([decimal(one.promised_bytes) if one.promised_bytes else "–"] if name == "disks" else []),
                 decimal(levels[0, 1]),
                 span(*_ordered(growth[i])),
                 span(levels[-1, 0], levels[-1, 2]),
@@ -226,6 +235,7 @@ def _levels(made: Forecast, which: Sequence[list[int]], start: date | None, name
     columns = (
         Column({"disks": "Disk of", "volumes": "Claim"}[name]),
         Column("Size", True),
+        *([Column("Claims", True, 80)] if name == "disks" else []),
         Column("Now", True, 150),
         Column("First month", True, 110),
         Column("At the end", True),
@@ -249,7 +259,7 @@ def _purchases(bought: Sequence[Purchase], start: date | None) -> Grid:
             one.why,
             decimal(one.row.size_bytes),
             decimal(one.needed_bytes),
-            "–" if one.move_s is None else f"{human_duration(one.move_s[0])}–{human_duration(one.move_s[1])}",
+            "–" if one.move is None else _between(one.move.away_s),
         )
         for one, *others in together.values()
     ]
@@ -266,6 +276,40 @@ def _purchases(bought: Sequence[Purchase], start: date | None) -> Grid:
         "volume that cannot be expanded is copied to a new one while its pod is stopped."
     )
     return Grid(name="purchases", title="What has to be larger, and when", note=note, columns=columns, rows=tuple(rows))
+
+
+def move_grid(moved: Sequence[Move]) -> Grid:
+    """What more room costs in downtime where volumes cannot be expanded; those that take as long together."""
+    together: dict[tuple[float, float], list[Move]] = {}
+    for one in moved:
+        together.setdefault((one.level_bytes, one.restart_s), []).append(one)
+    rows = [
+        row(
+            one.claim + (f" and {len(others)} alike" if others else ""),
+            decimal(one.level_bytes),
+            _between(one.copy_s),
+            human_duration(one.restart_s),
+            _between(one.away_s),
+        )
+        for one, *others in together.values()
+    ]
+    columns = (
+        Column("Claim"),
+        Column("Level", True),
+        Column("Copy", True, 90),
+        Column("Restart", True, 90),
+        Column("Away", True),
+    )
+    slow, fast = COPY_RATE_BYTES
+    note = (
+        "These volumes cannot be expanded: the pod stops, its data of a year ahead (P50) are copied to a new volume at "
+        f"{span(slow, fast)}/s, and it starts on that."
+    )
+    return Grid(name="moves", title="What moving a volume costs", note=note, columns=columns, rows=tuple(rows))
+
+
+def _between(seconds: tuple[float, float]) -> str:
+    return f"{human_duration(seconds[0])}–{human_duration(seconds[1])}"
 
 
 def _dates(days: NDArray, start: date | None) -> str:
@@ -294,7 +338,14 @@ def _ordered(three: NDArray) -> tuple[float, float]:
 
 
 def _identity(one: Row) -> dict[str, Any]:
-    return {"name": one.name, "kind": one.kind, "node": one.node, "size_bytes": one.size_bytes, "holds": one.holds}
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "node": one.node,
+        "size_bytes": one.size_bytes,
+        "promised_bytes": one.promised_bytes,
+        "holds": one.holds,
+    }
 
 
 def _quantiles(values: NDArray) -> list[float]:

@@ -1,5 +1,6 @@
 """When volumes and disks are full: levels over months, dates of limits with their spread, what to buy and when."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,12 @@ from gxsim.model.model import Model
 from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.storage.drivers import MONTH_DAYS, Draws, levels
+from gxsim.storage.moves import Move, move
 from gxsim.storage.plan import Plan, Row, plan
 
 QUANTILES = (0.1, 0.5, 0.9)
 ALERT_SHARE, FULL_SHARE = 0.85, 1.0  # of a size: where a disk alert usually stands, and where nothing can be written
 PATHS_AT_ONCE = 128  # fits the second-level cache; benchmarks/test_growth.py
-COPY_RATE_BYTES = (100e6, 500e6)  # per second, from one place of an SSD to another or over a 1-10 Gbit/s network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +40,13 @@ class Forecast:
         grown = self.levels_bytes[:, 1] - self.levels_bytes[:, 0]
         return grown * MONTH_DAYS / (self.shown_days[1] - self.shown_days[0])
 
+    def level_bytes(self, row: int, days: float, quantile: int) -> float:
+        """The level of a row on a day, or at the horizon if that is sooner; *quantile* is 0, 1 or 2 (P10, P50, P90)."""
+        return float(np.interp(days, self.shown_days, self.levels_bytes[row, :, quantile]))
+
     def claim_levels_bytes(self, days: float = 365.0) -> dict[str, float]:
         """The P50 level of every claim on a day, a year ahead or at the horizon if that is sooner."""
-        return {
-            row.name: float(np.interp(days, self.shown_days, self.levels_bytes[i, :, 1]))
-            for i, row in enumerate(self.rows)
-            if row.kind == "volume"
-        }
+        return {row.name: self.level_bytes(i, days, 1) for i, row in enumerate(self.rows) if row.kind == "volume"}
 
     def first_full(self) -> list[int]:
         """Rows of nodes and volumes that fill up within the horizon, the soonest P50 first."""
@@ -55,12 +56,15 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """A disk or a claim that has to be larger: *by_days* is the cautious date (P10 of 85 %)."""
+    """A disk or a claim that has to be larger: *by_days* is the cautious date (P10 of 85 %).
+
+    *move* is what that takes on that day where the volume cannot be expanded.
+    """
 
     row: Row
     by_days: float
     needed_bytes: float
-    move_s: tuple[float, float] | None  # downtime of the move where the volume cannot be expanded
+    move: Move | None
     why: str
 
 
@@ -107,11 +111,21 @@ def walk(planned: Plan, horizon_days: int, paths: int, shown: NDArray) -> Passag
     return found
 
 
-def purchases(made: Forecast) -> list[Purchase]:
+def moves(made: Forecast, restarts_s: Mapping[str, float], days: float = 365.0) -> list[Move]:
+    """What moving each volume that cannot be expanded takes at its P50 level of a day, the longest first.
+
+    *restarts_s* is what the stop and the start of a claim's pod take.
+    """
+    fixed = [(i, row) for i, row in enumerate(made.rows) if row.kind == "volume" and not row.expandable]
+    found = [move(row.name, made.level_bytes(i, days, 1), restarts_s.get(row.name, 0.0)) for i, row in fixed]
+    return sorted(found, key=lambda one: (-one.away_s[1], one.claim))
+
+
+def purchases(made: Forecast, restarts_s: Mapping[str, float]) -> list[Purchase]:
     """Every size that does not last to the horizon in one of ten paths, the most urgent first.
 
     Needed is what keeps the P90 level of the horizon under 85 %. A volume that cannot be expanded must be moved: its
-    pod is away while the level of that day is copied.
+    pod is away while the level of that day is copied, and for its restart (*restarts_s*, by claim).
     """
     found = []
     for i, row in enumerate(made.rows):
@@ -119,10 +133,9 @@ def purchases(made: Forecast) -> list[Purchase]:
         if row.kind == "cluster" or not np.isfinite(by_days):
             continue
         needed = float(made.levels_bytes[i, :, 2].max()) / ALERT_SHARE
-        move_s = None
-        if row.kind != "node" and not row.expandable:
-            level = float(np.interp(by_days, made.shown_days, made.levels_bytes[i, :, 2]))
-            move_s = (level / COPY_RATE_BYTES[1], level / COPY_RATE_BYTES[0])
+        moved = None
+        if row.kind == "volume" and not row.expandable:
+            moved = move(row.name, made.level_bytes(i, by_days, 2), restarts_s.get(row.name, 0.0))
         why = {"node": "disk", "copies": "space for copies", "volume": "claim"}[row.kind]
-        found.append(Purchase(row=row, by_days=by_days, needed_bytes=needed, move_s=move_s, why=why))
+        found.append(Purchase(row=row, by_days=by_days, needed_bytes=needed, move=moved, why=why))
     return sorted(found, key=lambda one: (one.by_days, one.row.name))

@@ -33,7 +33,8 @@ AWAY: Filled = ("away", 0)
 class Row:
     """Something that data fills: a volume, space for copies, a node's disk, all disks; or copies away from all nodes.
 
-    What has no size of its own, such as the last, has an infinite one.
+    What has no size of its own, such as the last, has an infinite one. *promised_bytes* are the claims on a node's
+    disk, which share it whatever they add up to.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Row:
     node: str
     workload: str
     size_bytes: float
+    promised_bytes: float = 0.0
     expandable: bool = False
     holds: tuple[str, ...] = ()  # names of what grows there
 
@@ -212,11 +214,14 @@ class _Builder:
         filled = [("place", i) for i in range(len(self.places))] + [("copies", i) for i in range(len(self._reserved))]
         weights = [self._weights(what) for what in filled]
         on_nodes = np.array([self._weights(("node", i)) for i in range(len(self.state.nodes))])
+        promised = np.zeros(len(self.state.nodes))
         for row, held in zip(rows, weights, strict=True):
             on_nodes[self.state.node_index[row.node]] += held
+            promised[self.state.node_index[row.node]] += row.size_bytes
         disks = disk_bytes(self.state)
-        rows += [_sum_row(node.name, "node", float(disks[i])) for i, node in enumerate(self.state.nodes)]
-        rows.append(_sum_row("cluster", "cluster", float(disks.sum())))
+        for i, node in enumerate(self.state.nodes):
+            rows.append(_sum_row(node.name, "node", float(disks[i]), float(promised[i])))
+        rows.append(_sum_row("cluster", "cluster", float(disks.sum()), float(promised.sum())))
         table = [*weights, *on_nodes, on_nodes.sum(axis=0)]
         if AWAY in self._filled:
             rows.append(_sum_row("copies away from the nodes", "away", np.inf))
@@ -247,8 +252,15 @@ def _days(seconds: float | None) -> float | None:
     return None if seconds is None else seconds / DAY_S
 
 
-def _sum_row(name: str, kind: str, size_bytes: float) -> Row:
-    return Row(name=name, kind=kind, node=name if kind == "node" else "", workload="", size_bytes=size_bytes)
+def _sum_row(name: str, kind: str, size_bytes: float, promised_bytes: float = 0.0) -> Row:
+    return Row(
+        name=name,
+        kind=kind,
+        node=name if kind == "node" else "",
+        workload="",
+        size_bytes=size_bytes,
+        promised_bytes=promised_bytes,
+    )
 
 
 def _holding(row: Row, names: Iterable[str], filled: NDArray) -> Row:

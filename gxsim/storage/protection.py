@@ -17,8 +17,8 @@ from gxsim.storage import databases
 from gxsim.storage.drivers import Draws, Ends
 from gxsim.storage.places import Place, places
 
-Loss = Literal["pod crash", "node lost, disk kept", "disk lost", "every disk lost"]
-LOSSES: tuple[Loss, ...] = ("pod crash", "node lost, disk kept", "disk lost", "every disk lost")
+Loss = Literal["pod crash", "node lost, disk kept", "claim deleted", "disk lost", "every disk lost"]
+LOSSES: tuple[Loss, ...] = ("pod crash", "node lost, disk kept", "claim deleted", "disk lost", "every disk lost")
 POD_RESTART_S = (1.0, 10.0)  # from a container's end until its process starts again: the first restart is at once
 UNSTATED_REPAIR_S = (4 * 3600.0, 8 * 3600.0)  # where the model has no time to repair for a node or a disk
 
@@ -74,13 +74,12 @@ def exposures(
 
     *sizes_bytes* is the data of a claim, by which a restore takes longer; without it restores take what is documented.
     """
-    found = []
-    for (namespace, workload), members in _workloads(places(state)).items():
+    found, held = [], places(state)
+    for (namespace, workload), members in _workloads(held).items():
         for store in model.stores:
             if store.namespace == namespace and fnmatchcase(workload, store.workload):
-                backup = next(iter(members[0].backups(model.backups)), None)
                 size = max((sizes_bytes or {}).get(place.claim, 0.0) for place in members)
-                case = _Case(model, draws, store, backup, size)
+                case = _Case(model, draws, store, members[0], size, elsewhere=_elsewhere(held, store))
                 losses = LOSSES if store.replicas else LOSSES[:-1]  # the last is of all members of a group
                 found += [case.exposure(namespace, workload, loss) for loss in losses]
     return found
@@ -96,16 +95,29 @@ def in_force(found: Sequence[Exposure], namespace: str, workload: str, loss: Los
     return next(matching, None)
 
 
-class _Case:
-    """One variant of one workload, and the draws that its losses share."""
+def _elsewhere(held: Sequence[Place], store: Store) -> bool:
+    """Whether the replicas of a member lie on other nodes than it; of a variant not in force, whether they would."""
+    if not store.replicas or not store.in_force:
+        return bool(store.replicas)
+    nodes = {p.node for p in held if p.namespace == store.namespace and fnmatchcase(p.workload, store.workload)}
+    return len(nodes) > 1
 
-    def __init__(self, model: Model, draws: Draws | Ends, store: Store, backup: Backup | None, size_bytes: float):
-        self.model, self.draws, self.store, self.backup, self.size_bytes = model, draws, store, backup, size_bytes
+
+class _Case:
+    """One variant of one workload, and the draws that its losses share; *elsewhere*: a replica is on another node."""
+
+    def __init__(
+        self, model: Model, draws: Draws | Ends, store: Store, place: Place, size_bytes: float, *, elsewhere: bool
+    ):
+        self.model, self.draws, self.store, self.size_bytes = model, draws, store, size_bytes
+        self.backup: Backup | None = next(iter(place.backups(model.backups)), None)
+        self.reclaim_policy, self.elsewhere = place.reclaim_policy, elsewhere
 
     def exposure(self, namespace: str, workload: str, loss: Loss) -> Exposure:
         lost, outage, exposed, how = {
             "pod crash": self.pod_crash,
             "node lost, disk kept": self.node_lost,
+            "claim deleted": self.claim_deleted,
             "disk lost": self.disk_lost,
             "every disk lost": self.every_disk_lost,
         }[loss]()
@@ -133,21 +145,30 @@ class _Case:
     def node_lost(self) -> tuple[NDArray, NDArray, NDArray, str]:
         """The host is gone for as long as its repair takes; the disk returns with it."""
         back = self.repair("node") + self.recovery()
-        if self.store.failover_s is not None and self.store.replicas:
+        if self.store.failover_s is not None and self.elsewhere:
             served = self.between("failover", self.store.failover_s)
             return self.between("replica lag", self.store.replica_lag_s), served, back, "a replica takes over"
         lost, how = self.kept_through("power", self.store.power_loss_s)
         return lost, back, back, f"{how}; the volume waits for its node"
 
+    def claim_deleted(self) -> tuple[NDArray, NDArray, NDArray, str]:
+        """Somebody deletes the claim of one member; with the reclaim policy Delete its data goes at once."""
+        back = self.between("restart", POD_RESTART_S) + self.recovery()
+        if self.reclaim_policy != "Delete":
+            return np.zeros(self.draws.paths), back, back, "the volume is kept, and bound again by hand"
+        restored = back + self.restore()
+        if self.store.replicas:
+            return self.from_replicas(restored)
+        beside = self.backup is not None and self.backup.reserved_bytes is not None  # its space is a volume of its own
+        return self.from_copies(restored, empty_s=back, beside=beside)
+
     def disk_lost(self) -> tuple[NDArray, NDArray, NDArray, str]:
         """The data of one member is gone for good."""
         restored = self.repair("disk") + self.restore()
-        if self.store.replicas:
-            lag = self.between("replica lag", self.store.replica_lag_s)
-            if self.store.failover_s is None:
-                return lag, restored, restored, "rebuilt from a replica that nobody promotes"
-            return lag, self.between("failover", self.store.failover_s), restored, "a replica takes over"
-        return self.from_copies(restored)
+        if self.elsewhere:
+            return self.from_replicas(restored)
+        lost, outage, exposed, how = self.from_copies(restored)
+        return lost, outage, exposed, f"{how}; all members were on it" if self.store.replicas else how
 
     def every_disk_lost(self) -> tuple[NDArray, NDArray, NDArray, str]:
         """The data of all members is gone: each comes back from its own copy, at its own height."""
@@ -158,15 +179,25 @@ class _Case:
             lost, how = youngest(np.array(ages)), f"{how}; the newest of {len(ages)} members' has it for all"
         return lost, outage, exposed, how
 
-    def from_copies(self, restored: NDArray) -> tuple[NDArray, NDArray, NDArray, str]:
-        """What copies away from the lost disks bring back."""
+    def from_replicas(self, restored: NDArray) -> tuple[NDArray, NDArray, NDArray, str]:
+        """What the other members have of the lost one's data, and how soon they serve it."""
+        lag = self.between("replica lag", self.store.replica_lag_s)
+        if self.store.failover_s is None:
+            return lag, restored, restored, "rebuilt from a replica that nobody promotes"
+        return lag, self.between("failover", self.store.failover_s), restored, "a replica takes over"
+
+    def from_copies(
+        self, restored: NDArray, *, empty_s: NDArray | None = None, beside: bool = False
+    ) -> tuple[NDArray, NDArray, NDArray, str]:
+        """What copies bring back, those *beside* the data too if they are left; *empty_s* until it starts without."""
         if self.store.archive_lag_s is not None:
             lag = self.between("archive lag", self.store.archive_lag_s)
             return lag, restored, restored, "base copy and archived log, off the node"
-        if self.backup is not None and self.backup.off_node:
-            return self.age(), restored, restored, f"last {self.backup.name}, off the node"
-        beside = f"{self.backup.name} copies lie on the same disk" if self.backup else "there is no copy"
-        return np.full(self.draws.paths, np.inf), self.repair("disk"), restored, f"everything is lost: {beside}"
+        if self.backup is not None and (self.backup.off_node or beside):
+            return self.age(), restored, restored, f"last {self.backup.name}{'' if beside else ', off the node'}"
+        why = f"{self.backup.name} copies lie on the same disk" if self.backup else "there is no copy"
+        out = self.repair("disk") if empty_s is None else empty_s
+        return np.full(self.draws.paths, np.inf), out, restored, f"everything is lost: {why}"
 
     def kept_through(self, kind: str, loss_s: tuple[float, float]) -> tuple[NDArray, str]:
         """What a crash loses of data whose disk survives."""

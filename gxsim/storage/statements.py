@@ -74,7 +74,7 @@ def _relative_growth(cluster: Cluster, said: StorageStatement) -> Finding:
 
 def _claims(cluster: Cluster, said: StorageStatement) -> Finding:
     found = _places(cluster, said)
-    if not found:
+    if _missing(found, said):
         return _absent(said)
     total = float(sum(place.size_bytes for place in found))
     return _about_bytes(said, (total, total), f"{_counted(found)} = {human_bytes(total)} = {decimal(total)}")
@@ -82,7 +82,7 @@ def _claims(cluster: Cluster, said: StorageStatement) -> Finding:
 
 def _claims_share(cluster: Cluster, said: StorageStatement) -> Finding:
     found = _places(cluster, said)
-    if not found:
+    if _missing(found, said):
         return _absent(said)
     total, disks = sum(place.size_bytes for place in found), int(disk_bytes(cluster.state).sum())
     share = total / disks
@@ -207,6 +207,11 @@ def _places(cluster: Cluster, said: StorageStatement) -> list[Place]:
     ]
 
 
+def _missing(found: Sequence[Place], said: StorageStatement) -> bool:
+    """Whether something that the statement speaks of is not there at all."""
+    return not found or not {place.namespace for place in found} >= set(said.namespaces)
+
+
 def _backup(cluster: Cluster, said: StorageStatement) -> Backup | None:
     return next((backup for backup in cluster.model.backups if backup.name in said.names), None)
 
@@ -316,7 +321,7 @@ def _at_most(
 
 def _absent(said: StorageStatement) -> Finding:
     return Finding(
-        statement=said, stated="–", derived="–", arithmetic="nothing of that is deployed or modelled", verdict="depends"
+        statement=said, stated="–", derived="–", arithmetic="not all of that is deployed or modelled", verdict="depends"
     )
 
 
