@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gxsim.report import consensus, ledger, paths, quorum, risk
+from gxsim.report.degradations import degradations
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
@@ -310,6 +311,7 @@ def _expectations(result: Result) -> Grid:
 
 SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _losses,
+    degradations,
     _services,
     risk.full_disks,
     _quorum,

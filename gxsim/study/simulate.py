@@ -10,6 +10,7 @@ from gxsim.consensus.members import member_nodes
 from gxsim.engine.simulation import Simulation
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
+from gxsim.observe.degradations import caveats, degradation_table
 from gxsim.observe.expectations import judge
 from gxsim.observe.full_disks import full_disks
 from gxsim.observe.headroom import node_loss_headroom
@@ -77,7 +78,11 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
         quorum=tuple(quorum),
         ledgers=played.ledgers,
         verdicts=judge(case.scenario.expect, tables),
-        assumptions=(*ASSUMPTIONS, *played.assumptions),
+        assumptions=(
+            *ASSUMPTIONS,
+            *caveats(timeline, case.scenario.faults, case.model, case.scenario.data_plane),
+            *played.assumptions,
+        ),
         provenance={"gxsim": gxsim.__version__, "seed": seed, "digests": case.digests},
     )
 
@@ -112,6 +117,7 @@ def _tables(
     load = node_load(state, timeline, case.model, np.array(list(moments.values())))
     return [
         losses,
+        degradation_table(timeline, state),
         pod_fates(state, timeline),
         service_table(services, horizon_s),
         service_intervals(services, horizon_s),
