@@ -11,7 +11,8 @@ ARROWS = {"to": "to", "from": "from", "both": "to and from", "": ""}
 
 def degradations(result: Result) -> Grid:
     """One row per degradation, the first ``MOST_ROWS``."""
-    found, start_s = list(result.tables["degradations"].rows()), result.case.scenario.clock_s
+    table, start_s = result.tables.get("degradations"), result.case.scenario.clock_s
+    found = [] if table is None else list(table.rows())
     rows = [
         row(
             f"{one['action']} {amount_text(one['amount'], one['unit'])}".strip(),
