@@ -1,6 +1,7 @@
 """What a run leaves behind: for each quantity, when it changed and to what."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,16 @@ QUANTITIES = (*NODE_QUANTITIES, *POD_QUANTITIES)
 BLANKS = {"pod_node": -1}  # a pod's value before its row exists; 0 or False elsewhere
 
 
+class Strike(NamedTuple):
+    """A fault, or what people do, begins or ends at its *targets* (names; none where it has no target of its own)."""
+
+    time_s: float
+    fault: str
+    action: str
+    targets: tuple[str, ...]
+    begins: bool
+
+
 class Changes:
     """One quantity's change-points: at ``times_s[i]`` entity ``rows[i]`` became ``values[i]``; sorted by time."""
 
@@ -32,6 +43,8 @@ class Changes:
         self.times_s = times_s  # (changes,) float64
         self.rows = rows  # (changes,) int64
         self.values = values  # (changes,)
+        self._order = np.argsort(rows, kind="stable")  # by row, then time
+        self._sorted = rows[self._order]
 
     def at(self, time_s: float, count: int, blank: float = 0) -> NDArray:
         """(count,) values that hold at *time_s*, changes at that very time included."""
@@ -42,7 +55,8 @@ class Changes:
 
     def of(self, row: int) -> tuple[NDArray, NDArray]:
         """Times and values of one entity's changes."""
-        mine = self.rows == row
+        first, past = np.searchsorted(self._sorted, [row, row + 1])
+        mine = self._order[first:past]
         return self.times_s[mine], self.values[mine]
 
 
@@ -57,6 +71,7 @@ class Timeline:
         self.pod_names: tuple[str, ...] = ()
         self.events: tuple[Event, ...] = ()
         self.degradations: tuple[Degradation, ...] = ()  # by their begin, with all that is known of each
+        self.strikes: list[Strike] = []
         self.horizon_s = 0.0
         self._log: dict[str, tuple[list[NDArray], list[NDArray], list[NDArray]]] = {q: ([], [], []) for q in QUANTITIES}
         self._last: dict[str, NDArray] = {}
@@ -109,6 +124,10 @@ class Timeline:
             return
         times.append(now)
         values.append(value)
+
+    def strike(self, strike: Strike) -> None:
+        """Record that a fault begins or ends."""
+        self.strikes.append(strike)
 
     def close(self, horizon_s: float, state: ClusterState) -> None:
         """End the record at *horizon_s* and take over names, events and degradations."""

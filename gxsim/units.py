@@ -7,6 +7,7 @@ or an exponent (``1e3``). Values are exact fractions; nothing passes through a f
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -202,3 +203,17 @@ def human_time(seconds: float) -> str:
 def _three_digits(number: float) -> str:
     """Return a number with three significant digits, never as a power of ten."""
     return f"{number:.0f}" if abs(number) >= 999.5 else f"{number:.3g}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 pod``, ``3 pods``, ``no pod``."""
+    return f"{count or 'no'} {noun}{'s' if count > 1 else ''}"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """``a``, ``a and b``, ``a, b and 5 more``."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    if len(names) < 2:
+        return names[0] if names else "none"
+    return f"{', '.join(names[:-1])} and {names[-1]}"

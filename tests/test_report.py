@@ -22,13 +22,17 @@ from gxsim.model.node import Node
 from gxsim.model.pod import PodTemplate
 from gxsim.model.scenario import Scenario
 from gxsim.model.selectors import LabelSelector, NodeSelector, NodeSelectorTerm, Requirement
+from gxsim.observe.causes import Causes
+from gxsim.observe.events import event_table
 from gxsim.observe.expectations import judge
 from gxsim.observe.full_disks import full_disks
+from gxsim.observe.incident import incident
 from gxsim.observe.nodes import node_load, node_table
 from gxsim.observe.pods import pod_counts, pod_fates
 from gxsim.observe.quorum import quorum_intervals, quorum_series
 from gxsim.observe.services import service_intervals, service_series, service_table
 from gxsim.observe.table import Table
+from gxsim.observe.unrecovered import unrecovered
 from gxsim.observe.volumes import volume_table
 from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.report import document, files
@@ -224,13 +228,19 @@ def result_of(*expected: str) -> Result:
         ),
         [("node-0", 2, 1, 1, 1, 0, 62.5, 12.5, "")],
     )
+    causes = Causes(state, timeline)
+    fates = pod_fates(state, timeline, causes)
+    missing = unrecovered(state, timeline, fates, causes)
     tables = (
         node_losses(state, timeline),
-        pod_fates(state, timeline),
+        *incident(state, timeline, services, quorum, causes, missing),
+        fates,
+        missing,
+        event_table(timeline),
         service_table(services, HORIZON_S),
         service_intervals(services, HORIZON_S),
         quorum_intervals(quorum, HORIZON_S),
-        workload_table(state, timeline),
+        workload_table(state, timeline, missing),
         volume_table(state, timeline, model),
         full_disks(state, timeline),
         node_table(state, load, ("before", "during", "after")),

@@ -25,6 +25,7 @@ def run(
     ] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed in place of the scenario's own.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every section in full.")] = False,
 ) -> None:
     """Run a scenario: what is lost, who notices when, what it means.
 
@@ -40,13 +41,13 @@ def run(
         result = simulate(case, seed=seed, progress=told)
     folder = out if out is not None or as_json else Path("out", case.scenario.name)
     written = files.write(result, folder, page=report) if folder is not None else []
-    _say(result, as_json=as_json, quiet=quiet)
+    _say(result, as_json=as_json, quiet=quiet, verbose=verbose)
     if folder is not None and not (as_json or quiet):
         typer.echo(f"Written: {files.summary(written, folder)}")
     raise typer.Exit(0 if result.passed else 1)
 
 
-def _say(result: Result, *, as_json: bool, quiet: bool) -> None:
+def _say(result: Result, *, as_json: bool, quiet: bool, verbose: bool) -> None:
     if as_json:
         from gxsim.report.document import text
 
@@ -59,4 +60,4 @@ def _say(result: Result, *, as_json: bool, quiet: bool) -> None:
         from gxsim.cli.output import show
         from gxsim.report.terminal import story
 
-        show(story(result))
+        show(story(result, full=verbose))

@@ -91,6 +91,10 @@ class Admission:
         self._admit(state, claim.namespace, f'persistentvolumeclaims "{claim.name}"', judgement, now)
         state.storage.put_claim(claim)
 
+    def never_admits(self, template: PodTemplate) -> bool:
+        """Whether a pod of *template* is refused whatever the quotas have left."""
+        return self._judge(template).refusal is not None
+
     def _admit(self, state: ClusterState, namespace: str, subject: str, judgement: Judgement, now: float) -> None:
         problem = judgement.refusal
         if problem is None and any(judgement.wanted.values()):

@@ -1,6 +1,6 @@
 """Faults on the clock: one process serves every kind, and workflows string them together."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
 from gxsim.state import NO_OWNER, ClusterState
+from gxsim.timeline import Strike
 
 if TYPE_CHECKING:
     from gxsim.engine.simulation import Simulation
@@ -68,6 +69,7 @@ def strike(sim: "Simulation", injection: Injection, duration_s: float | None, rn
     targets = injection.targets(sim.state, rng)
     for target in kind.groups(targets):
         kind.begin(sim, fault, target)
+    _tell(sim, injection, targets, begins=True)
     sim.settle()
     if kind.end is None or duration_s is None:
         return
@@ -75,7 +77,22 @@ def strike(sim: "Simulation", injection: Injection, duration_s: float | None, rn
     yield from answered(sim, kind)
     for target in kind.groups(targets):
         kind.end(sim, fault, target)
+    _tell(sim, injection, targets, begins=False)
     sim.settle()
+
+
+def _tell(sim: "Simulation", injection: Injection, targets: Sequence[int], *, begins: bool) -> None:
+    """Let the Timeline know whom a fault struck."""
+    state, kind = sim.state, injection.kind
+    names: dict[str, Callable[[int], str]] = {
+        "nodes": lambda row: state.nodes[row].name,
+        "pods": state.pod_key,
+        "owners": lambda row: f"{state.owners[row].namespace}/{state.owners[row].name}",
+        "components": COMPONENTS.__getitem__,
+    }
+    name = names.get(kind.what if kind else "")
+    struck = tuple(name(target) for target in targets) if name else ()
+    sim.timeline.strike(Strike(float(sim.env.now), injection.fault.name, injection.fault.action, struck, begins))
 
 
 def follow_steps(sim: "Simulation", workflow: Injection, duration_s: float | None, rng: np.random.Generator) -> Process:

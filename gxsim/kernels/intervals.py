@@ -68,6 +68,14 @@ def runs(holds: NDArray) -> tuple[NDArray, NDArray]:
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
 
 
+def bursts(times_s: NDArray, gap_s: float) -> tuple[NDArray, NDArray]:
+    """First and past-the-end index of each burst: sorted times of which none lies *gap_s* after the one before."""
+    if not len(times_s):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    first = np.flatnonzero(np.concatenate([[True], np.diff(times_s) >= gap_s]))
+    return first, np.append(first[1:], len(times_s))
+
+
 def _starts(rows: NDArray) -> NDArray:
     """True at the first point of each row."""
     starts = np.ones(len(rows), bool)

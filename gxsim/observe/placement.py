@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from gxsim.observe.table import Table
-from gxsim.state import NO_OWNER, PENDING, ClusterState, owner_name
+from gxsim.state import PENDING, ClusterState, kind_of, workload_of
 
 HOSTNAME = "kubernetes.io/hostname"
 COLUMNS = ("workload", "kind", "given", "scheduled", "same", "would_guarantee")
@@ -40,21 +40,14 @@ def _nodes_of(state: ClusterState) -> Mapping[str, dict[str, str]]:
     """By workload: its kind, and the node of each of its pods ("" when Pending)."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for pod in np.flatnonzero(state.pod_active):
-        owner = int(state.pod_owner[pod])
-        kind = "Pod" if owner == NO_OWNER else state.owners[_root(state, owner)].kind
+        kind = kind_of(state, int(pod))
         if kind == "DaemonSet":
             continue
-        key = f"{state.templates[state.pod_template[pod]].namespace}/{owner_name(state, int(pod))}"
+        key = workload_of(state, int(pod))
         node = int(state.pod_node[pod])
         found[key]["kind"] = kind
         found[key][state.pod_names[pod]] = state.nodes[node].name if node != PENDING else ""
     return found
-
-
-def _root(state: ClusterState, owner: int) -> int:
-    while state.owners[owner].parent != NO_OWNER:
-        owner = state.owners[owner].parent
-    return owner
 
 
 def _listed(nodes: Iterable[str]) -> str:

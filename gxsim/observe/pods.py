@@ -1,10 +1,14 @@
 """What became of each pod that a fault touched: moved, back in place, or stuck, and why."""
 
+from bisect import bisect_right
+from collections import defaultdict
+
 import numpy as np
 
 from gxsim.kernels.intervals import at, combine, count, steps
+from gxsim.observe.causes import NO_CAUSE, Cause, Causes, pinned, stays
 from gxsim.observe.table import Table
-from gxsim.state import NO_OWNER, PENDING, PHASE_SUCCEEDED, ClusterState, owner_name
+from gxsim.state import NO_OWNER, PENDING, PHASE_SUCCEEDED, ClusterState, kind_of, roots, workload_of
 from gxsim.timeline import Changes, Timeline
 
 COLUMNS = (
@@ -14,21 +18,26 @@ COLUMNS = (
     "node",
     "lost_s",
     "noticed_s",
+    "undetected_s",
     "evicted_s",
     "successor",
     "successor_node",
+    "created_s",
+    "bound_s",
     "serving_s",
     "without_s",
     "outcome",
+    "cause",
     "why",
 )
 
 
-def pod_fates(state: ClusterState, timeline: Timeline) -> Table:
+def pod_fates(state: ClusterState, timeline: Timeline, causes: Causes) -> Table:
     """One row per pod that stopped answering during the run, with the pod that took its place.
 
-    *lost*, *noticed* (no longer Ready), *evicted* (deleted), *serving* (it or its successor is Ready) are times;
-    *without* is how long nobody answered in its place, up to the horizon.
+    *lost* (truly dead), *noticed* (no longer believed Ready), *evicted* (deleted), *created* and *bound* (its
+    successor), *serving* (it or its successor is Ready and answers) are times. *undetected* is how long it was dead and
+    believed Ready; *without* how long nobody answered in its place; both up to the horizon.
     """
     found = [timeline.changes(q) for q in ("pod_serving", "pod_terminating")]
     times, rows, values = combine([(c.times_s, c.rows, c.values) for c in found], [0, 0])
@@ -36,8 +45,8 @@ def pod_fates(state: ClusterState, timeline: Timeline) -> Table:
     times, rows, step = steps(times, rows, (values[:, 0] > 0) & (values[:, 1] == 0))
     losses = [(float(t), int(r)) for t, r, s in zip(times, rows, step, strict=True) if s < 0]
     losses = [(lost_s, pod) for lost_s, pod in losses if not _has_ended(timeline, pod, lost_s)]
-    taken: set[int] = set()
-    fates = [_fate(state, timeline, pod, lost_s, taken) for lost_s, pod in sorted(losses)]
+    successors = _Successors(state)
+    fates = [_fate(state, timeline, causes, pod, lost_s, successors) for lost_s, pod in sorted(losses)]
     about = "What became of each pod that stopped answering, and of its place"
     return Table.of("pods", about, COLUMNS, fates)
 
@@ -49,90 +58,95 @@ def _has_ended(timeline: Timeline, pod: int, time_s: float) -> bool:
     return finished_s == time_s and (deleted_s is None or deleted_s > time_s)
 
 
-def _fate(state: ClusterState, timeline: Timeline, pod: int, lost_s: float, taken: set[int]) -> tuple:
+def _fate(
+    state: ClusterState, timeline: Timeline, causes: Causes, pod: int, lost_s: float, successors: "_Successors"
+) -> tuple:
     noticed_s = _first(timeline.changes("pod_ready"), pod, 0, lost_s)
     evicted_s = _first(timeline.changes("pod_terminating"), pod, 1, lost_s)
     back_s = _answers(timeline, pod, lost_s)
     node = int(timeline.changes("pod_node").of(pod)[1][0])
-    successor = pod if back_s is not None else _successor(state, pod, lost_s, taken)
-    serving_s = back_s if successor in (pod, PENDING) else _answers(timeline, successor, lost_s)
-    if successor not in (pod, PENDING):
-        taken.add(successor)
+    successor = pod if back_s is not None else successors.take(pod, lost_s)
+    new = successor not in (pod, PENDING)
+    serving_s = _answers(timeline, successor, lost_s) if new else back_s
     new_node = int(state.pod_node[successor]) if successor != PENDING else PENDING
-    outcome, why = _outcome(state, timeline, pod, successor, serving_s, node, new_node)
-    owner = int(state.pod_owner[pod])
+    outcome, cause = _outcome(state, causes, pod, successor, serving_s, node, new_node)
     until_s = serving_s if serving_s is not None else timeline.horizon_s
+    known_s = min(s for s in (noticed_s, evicted_s, back_s, timeline.horizon_s) if s is not None)
     return (
-        f"{state.templates[state.pod_template[pod]].namespace}/{owner_name(state, pod)}",
-        state.owners[owner].workload.kind if owner != NO_OWNER else "Pod",
+        workload_of(state, pod),
+        kind_of(state, pod),
         state.pod_names[pod],
         _node_name(state, node),
         lost_s,
         noticed_s,
+        known_s - lost_s,
         evicted_s,
         state.pod_names[successor] if successor != PENDING else "",
         _node_name(state, new_node),
+        float(state.pod_created_s[successor]) if new else None,
+        _bound_s(timeline, successor) if new else None,
         serving_s,
         until_s - lost_s,
         outcome,
-        why,
+        cause.word,
+        cause.why,
     )
 
 
 def _outcome(
     state: ClusterState,
-    timeline: Timeline,
+    causes: Causes,
     pod: int,
     successor: int,
     serving_s: float | None,
     node: int,
     new_node: int,
-) -> tuple[str, str]:
+) -> tuple[str, Cause]:
     """How it ended, and what held it where it was."""
-    pinned = _pinned(state, pod)
-    if serving_s is not None:
-        if new_node != node:
-            return "moved", ""
-        if successor == pod:
-            return "back in place", pinned or _stayed(state, pod)
-        return "recreated in place", pinned
-    if successor == PENDING:
-        return "stuck", pinned or _stayed(state, pod)
-    if new_node == PENDING:
-        return "Pending", _last_message(timeline, state.pod_key(successor)) or pinned
-    return "not ready yet", pinned
+    if serving_s is None:
+        outcome = "stuck" if successor == PENDING else "Pending" if new_node == PENDING else "not ready yet"
+        return outcome, causes.of_pod(pod if successor == PENDING else successor)
+    if new_node != node:
+        return "moved", NO_CAUSE
+    tied = pinned(state, pod)
+    if successor == pod:
+        return "back in place", tied if tied.word else stays(state, pod)
+    return "recreated in place", tied
 
 
-def _pinned(state: ClusterState, pod: int) -> str:
-    """The volume that ties a pod to its node, if one does."""
-    template = state.templates[state.pod_template[pod]]
-    for name in template.claims:
-        claim = state.storage.claims.get(f"{template.namespace}/{name}")
-        volume = state.storage.volumes.get(claim.volume) if claim and claim.volume else None
-        if volume is not None and volume.node_affinity is not None:
-            return f"volume of claim {name} lies on this node"
-    return ""
+class _Successors:
+    """Pods in the order of their creation, by the place they are made for."""
 
+    def __init__(self, state: ClusterState):
+        self.state, self.root = state, roots(state)
+        self.rows: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self.taken: set[int] = set()
+        for pod in range(len(state.pod_names)):
+            self.rows[self._place(pod)].append(pod)
 
-def _stayed(state: ClusterState, pod: int) -> str:
-    owner = int(state.pod_owner[pod])
-    kind = state.owners[owner].workload.kind if owner != NO_OWNER else "Pod"
-    return {"DaemonSet": "DaemonSet pod stays with its node", "Pod": "bare pod: nothing replaces it"}.get(kind, "")
+    def _place(self, pod: int) -> tuple[int, int]:
+        """Pods of any ReplicaSet of a Deployment follow each other, else those of one owner and ordinal."""
+        root, owner = int(self.root[pod]), int(self.state.pod_owner[pod])
+        if root != owner and self.state.owners[owner].kind == "ReplicaSet":
+            return root, NO_OWNER
+        return owner, int(self.state.pod_ordinal[pod])
 
-
-def _successor(state: ClusterState, pod: int, lost_s: float, taken: set[int]) -> int:
-    """The first pod created for the same place after the loss that no other loss has claimed; PENDING if none."""
-    same = (state.pod_created_s >= lost_s) & (np.arange(len(state.pod_names)) > pod)
-    owner, ordinal = state.pod_owner[pod], state.pod_ordinal[pod]
-    if owner == NO_OWNER:
+    def take(self, pod: int, lost_s: float) -> int:
+        """The first pod made in the place of *pod* after its loss that no other loss has claimed; PENDING if none."""
+        if self.root[pod] == NO_OWNER:
+            return PENDING
+        later = self.rows[self._place(pod)]
+        for row in later[bisect_right(later, pod) :]:
+            if self.state.pod_created_s[row] >= lost_s and row not in self.taken:
+                self.taken.add(row)
+                return row
         return PENDING
-    lineage = state.owners[owner].parent
-    if lineage != NO_OWNER and state.owners[owner].kind == "ReplicaSet":  # any one of the same Deployment
-        siblings = [i for i, o in enumerate(state.owners) if o.parent == lineage]
-        same &= np.isin(state.pod_owner, siblings)
-    else:
-        same &= (state.pod_owner == owner) & (state.pod_ordinal == ordinal)
-    return next((int(row) for row in np.flatnonzero(same) if int(row) not in taken), PENDING)
+
+
+def _bound_s(timeline: Timeline, pod: int) -> float | None:
+    times, nodes = timeline.changes("pod_node").of(pod)
+    bound = times[nodes != PENDING]
+    return float(bound[0]) if len(bound) else None
 
 
 def _first(changes: Changes, row: int, value: int, after_s: float) -> float | None:
@@ -149,12 +163,6 @@ def _answers(timeline: Timeline, row: int, after_s: float) -> float | None:
     both = np.logical_and(*(at(times, values, grid) > 0 for times, values in series))
     found = grid[both & (grid > after_s)]
     return float(found[0]) if len(found) else None
-
-
-def _last_message(timeline: Timeline, key: str) -> str:
-    said = [e for e in timeline.events if e.kind == "Pod" and e.name == key and e.reason == "FailedScheduling"]
-    latest = max(said, key=lambda e: e.time_s if e.last_s is None else e.last_s, default=None)
-    return latest.message if latest is not None else ""
 
 
 def _node_name(state: ClusterState, node: int) -> str:

@@ -13,6 +13,7 @@ from gxsim.timeline import Timeline
 from gxsim.traffic.endpoints import selected
 
 STATES = ("whole", "degraded", "none")
+WHOLE, DEGRADED, NONE = range(3)  # positions in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,11 @@ def service_table(series: list[ServiceSeries], horizon_s: float) -> Table:
         "fewest_answering",
         "degraded_s",
         "none_s",
+        "none_from_s",
+        "none_to_s",
+        "believed_none_s",
+        "believed_none_from_s",
+        "believed_none_to_s",
         "undetected_s",
         "misdirected_percent",
         "availability_percent",
@@ -86,9 +92,9 @@ def service_table(series: list[ServiceSeries], horizon_s: float) -> Table:
     rows = []
     for one in series:
         hold = durations(one.times_s, horizon_s)
-        none = (one.answering == 0) & (one.wanted > 0)
-        degraded = (one.answering < one.wanted) & ~none
-        dead = one.undetected > 0
+        none = levels(one, one.answering) == NONE
+        degraded = levels(one, one.answering) == DEGRADED
+        believed_none = levels(one, one.believed) == NONE
         share = np.divide(one.undetected, one.believed, out=np.zeros(len(hold)), where=one.believed > 0)
         rows.append(
             (
@@ -96,36 +102,55 @@ def service_table(series: list[ServiceSeries], horizon_s: float) -> Table:
                 one.wanted,
                 int(one.answering.min()),
                 float(hold[degraded].sum()),
-                float(hold[none].sum()),
-                float(hold[dead].sum()),
+                *_spent(one, none, horizon_s),
+                *_spent(one, believed_none, horizon_s),
+                float(hold[one.undetected > 0].sum()),
                 float(100 * share.max()),
                 float(100 * (1 - hold[none].sum() / horizon_s)) if one.wanted else float("nan"),
             )
         )
     about = (
-        "One row per Service: seconds with fewer answering endpoints than at the start (degraded) and with none; "
-        "seconds in which dead endpoints still got traffic because nobody had noticed (undetected), and the largest "
-        "share of connections that then went to them"
+        "One row per Service: seconds with fewer answering endpoints than at the start (degraded) and with none, truly "
+        "and as believed, with the first and the last moment of it (no end: it lasts); seconds in which dead endpoints "
+        "still got traffic because nobody had noticed (undetected: requests are at risk), and the largest share of "
+        "connections that then went to them"
     )
     return Table.of("services", about, columns, rows)
 
 
+def levels(one: ServiceSeries, endpoints: NDArray) -> NDArray[np.int64]:
+    """(changes,) for each count of *endpoints* of a Service the position in ``STATES``."""
+    some = np.where(endpoints < one.wanted, DEGRADED, WHOLE)
+    return np.where((endpoints == 0) & (one.wanted > 0), NONE, some)
+
+
+def _spent(one: ServiceSeries, holds: NDArray[np.bool_], horizon_s: float) -> tuple[float, float | None, float | None]:
+    """For how long a condition held in all, from when and, unless it lasts, until when."""
+    hold = durations(one.times_s, horizon_s)
+    first, past = runs(holds & (hold > 0))
+    if not len(first):
+        return 0.0, None, None
+    until_s = float(np.append(one.times_s, horizon_s)[past[-1]])
+    return float(hold[holds].sum()), float(one.times_s[first[0]]), until_s if until_s < horizon_s else None
+
+
 def service_intervals(series: list[ServiceSeries], horizon_s: float) -> Table:
-    """One row per unbroken interval in which a Service had fewer endpoints than wanted, split by what was known."""
-    rows = []
+    """One row per unbroken interval in which a Service had fewer endpoints than wanted, with what was known of it."""
+    rows: list[tuple] = []
     for one in series:
+        truth, belief, unseen = levels(one, one.answering), levels(one, one.believed), one.undetected > 0
         ends = np.append(one.times_s[1:], horizon_s)
-        missing = one.wanted - one.answering
-        for state, holds in (
-            ("none", (one.answering == 0) & (one.wanted > 0)),
-            ("degraded", (missing > 0) & (one.answering > 0)),
-        ):
-            for known, detected in (("not yet detected", one.undetected > 0), ("known", one.undetected <= 0)):
-                for first, past in zip(*runs(holds & detected), strict=True):
-                    if ends[past - 1] > one.times_s[first]:
-                        fewest = int(one.answering[first:past].min())
-                        rows.append((one.name, one.times_s[first], ends[past - 1], state, known, fewest, one.wanted))
+        lasting = ends > one.times_s
+        code = np.where(lasting & (truth != WHOLE), 1 + 2 * (3 * truth + belief) + unseen, 0)
+        edges = np.flatnonzero(np.diff(code, prepend=-1))
+        for first, past in zip(edges.tolist(), [*edges[1:].tolist(), len(code)], strict=True):
+            if code[first]:
+                states = (STATES[truth[first]], STATES[belief[first]])
+                known = "not yet detected" if unseen[first] else "known"
+                fewest = int(one.answering[first:past].min())
+                span = (float(one.times_s[first]), float(ends[past - 1]))
+                rows.append((one.name, *span, *states, known, fewest, one.wanted))
     rows.sort(key=lambda row: (row[1], row[0], row[2]))
-    about = "Intervals in which a Service had fewer answering endpoints than wanted"
-    names = ("service", "from_s", "to_s", "state", "knowledge", "answering", "wanted")
-    return Table.of("service_intervals", about, names, [(r[0], float(r[1]), float(r[2]), *r[3:]) for r in rows])
+    about = "Intervals in which a Service had fewer answering endpoints than wanted, and what was believed of it"
+    names = ("service", "from_s", "to_s", "state", "believed", "knowledge", "answering", "wanted")
+    return Table.of("service_intervals", about, names, rows)

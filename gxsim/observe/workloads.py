@@ -1,20 +1,28 @@
 """Workloads at the start and at the end of a run, and the losses of nodes."""
 
+from collections import Counter, defaultdict
+
 import numpy as np
 
 from gxsim.observe.table import Table
-from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, UNKNOWN, ClusterState
+from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, UNKNOWN, ClusterState, roots
 from gxsim.timeline import Timeline
 
 COUNTED = ("DaemonSet", "Job", "CronJob")  # without a number of replicas: what they have is what they want
 
 
-def workload_table(state: ClusterState, timeline: Timeline) -> Table:
-    """One row per workload: pods wanted, answering at start and end, Pending or refused at the end."""
+def workload_table(state: ClusterState, timeline: Timeline, unrecovered: Table) -> Table:
+    """One row per workload: pods wanted, answering at start and end, Pending or refused at the end, and why.
+
+    The cause is that of most of its rows in *unrecovered*.
+    """
+    told: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in unrecovered.rows():
+        told[row["workload"]] += [(row["cause"], row["why"])] * row["pods"]
     last = timeline.horizon_s
     serving = {moment: timeline.at("pod_serving", t).astype(bool) for moment, t in (("start", 0.0), ("end", last))}
     active = state.pod_exists & ~state.pod_terminating & (state.pod_phase <= PHASE_RUNNING)
-    root = _roots(state)
+    root = roots(state)
     rows = []
     for index, owner in enumerate(state.owners):
         if owner.parent != NO_OWNER or owner.deleted:
@@ -31,20 +39,18 @@ def workload_table(state: ClusterState, timeline: Timeline) -> Table:
                 int((serving["end"] & mine).sum()),
                 int((active & mine & (state.pod_node == PENDING)).sum()),
                 max(0, wanted - present),
+                *_most(told[f"{owner.namespace}/{owner.name}"]),
             )
         )
-    about = "Pods of each workload: wanted, answering at the start and at the end, Pending and missing at the end"
-    names = ("workload", "kind", "wanted", "answering_start", "answering_end", "pending", "missing")
+    about = "Pods of each workload: wanted, answering at the start and at the end, Pending and missing at the end, why"
+    names = ("workload", "kind", "wanted", "answering_start", "answering_end", "pending", "missing", "cause", "why")
     return Table.of("workloads", about, names, rows)
 
 
-def _roots(state: ClusterState) -> np.ndarray:
-    """(pods,) the topmost owner of each pod, or NO_OWNER."""
-    top = np.arange(len(state.owners) + 1)
-    for index, owner in enumerate(state.owners):
-        top[index] = index if owner.parent == NO_OWNER else top[owner.parent]
-    top[-1] = NO_OWNER
-    return top[state.pod_owner]
+def _most(causes: list[tuple[str, str]]) -> tuple[str, str]:
+    """The most common cause with one of its sentences; empty without any."""
+    words = Counter(word for word, _ in causes)
+    return max(causes, key=lambda cause: words[cause[0]], default=("", ""))
 
 
 def node_losses(state: ClusterState, timeline: Timeline) -> Table:

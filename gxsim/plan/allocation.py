@@ -3,9 +3,9 @@
 import numpy as np
 
 from gxsim.observe.table import Table
-from gxsim.plan.countings import countings, workload_of
+from gxsim.plan.countings import countings
 from gxsim.plan.place import Placed
-from gxsim.state import CPU, MEMORY, PENDING, STORAGE
+from gxsim.state import CPU, MEMORY, PENDING, STORAGE, workload_of
 
 COLUMNS = ("node", "namespace", "counting", "cpu_milli", "memory_bytes", "disk_bytes")
 THE_NODE = "(the node itself)"

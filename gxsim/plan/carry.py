@@ -8,8 +8,8 @@ import numpy as np
 from gxsim.load.scenario import Case
 from gxsim.model.cluster import Cluster, Workload
 from gxsim.model.placement import PlacedPods, Placement
-from gxsim.plan.place import Placed, kind_of
-from gxsim.state import PENDING, ClusterState, owner_name
+from gxsim.plan.place import Placed
+from gxsim.state import PENDING, ClusterState, kind_of, owner_name
 from gxsim.study.start import started
 
 Key = tuple[str, str, str]  # kind, namespace, name

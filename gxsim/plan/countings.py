@@ -13,7 +13,7 @@ from gxsim.model.node import Node
 from gxsim.model.pod import PodTemplate
 from gxsim.observe.nodes import volume_nodes
 from gxsim.scheduler import provisioned_volume
-from gxsim.state import PENDING, PHASE_RUNNING, PODS, ClusterState, owner_name
+from gxsim.state import PENDING, PHASE_RUNNING, PODS, ClusterState, workload_of
 
 Amounts = Mapping[str, int]
 AmountsOf = Callable[[ClusterState, PodTemplate, str], Amounts]  # of a template, in ``namespace/workload``
@@ -57,11 +57,6 @@ def countings(model: Model) -> tuple[Counting, ...]:
         Counting(name="usage", amounts=usage, of_nodes=hosts),
         Counting(name="volumes", amounts=_disk, of_nodes=_unclaimed_disk),
     )
-
-
-def workload_of(state: ClusterState, pod: int) -> str:
-    """``namespace/workload`` of a pod; its own name for a bare one."""
-    return f"{state.templates[state.pod_template[pod]].namespace}/{owner_name(state, pod)}"
 
 
 def _nothing(state: ClusterState) -> Mapping[int, Amounts]:

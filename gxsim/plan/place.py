@@ -17,7 +17,7 @@ from gxsim.observe.table import Table
 from gxsim.plan.node_shape import EXAMPLE, nodes_of_shapes
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
-from gxsim.state import CPU, MEMORY, NO_OWNER, PENDING, ClusterState, owner_name
+from gxsim.state import CPU, MEMORY, PENDING, ClusterState, kind_of, workload_of
 from gxsim.study.start import started
 
 PLACED = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
@@ -43,9 +43,8 @@ class Placed:
         for pod in np.flatnonzero(state.pod_active).tolist():
             node = int(state.pod_node[pod])
             why = self.framework.decide(pod).message() if node == PENDING else ""
-            workload = f"{state.templates[state.pod_template[pod]].namespace}/{owner_name(state, pod)}"
             name = state.nodes[node].name if node != PENDING else ""
-            rows.append((state.pod_key(pod), workload, kind_of(state, pod), name, why))
+            rows.append((state.pod_key(pod), workload_of(state, pod), kind_of(state, pod), name, why))
         rows.sort(key=lambda row: (row[3] != "", row[0]))
         return Table.of("placement", "Each pod and its node", ("pod", "workload", "kind", "node", "why"), rows)
 
@@ -130,13 +129,3 @@ def is_scenario(path: str | Path) -> bool:
     found = read([path])
     value = found[0].value if len(found) == 1 else None
     return isinstance(value, dict) and value.get("apiVersion") == API_VERSION and value.get("kind") == "Scenario"
-
-
-def kind_of(state: ClusterState, pod: int) -> str:
-    """The kind of the workload a pod belongs to: the Deployment above its ReplicaSet; Pod for a bare one."""
-    owner = int(state.pod_owner[pod])
-    if owner == NO_OWNER:
-        return "Pod"
-    while state.owners[owner].parent != NO_OWNER:
-        owner = state.owners[owner].parent
-    return state.owners[owner].kind

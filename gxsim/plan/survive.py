@@ -12,11 +12,14 @@ from joblib import Parallel, delayed
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case
 from gxsim.model.fault import Fault, FaultSelector
+from gxsim.observe.causes import Causes
 from gxsim.observe.headroom import MOST_LOSSES, losses, may_move
 from gxsim.observe.nodes import node_load, node_table
+from gxsim.observe.pods import pod_fates
 from gxsim.observe.quorum import quorum_intervals, quorum_series
 from gxsim.observe.services import service_intervals, service_series
 from gxsim.observe.table import Table
+from gxsim.observe.unrecovered import unrecovered
 from gxsim.observe.workloads import workload_table
 from gxsim.plan.place import case_of
 from gxsim.rng import Streams
@@ -152,6 +155,8 @@ def _left(case: Case, state: ClusterState, timeline: Timeline, nodes: Sequence[s
     outages: dict[str, float] = {}
     for row in out:
         outages[row["service"]] = outages.get(row["service"], 0.0) + row["to_s"] - row["from_s"]
+    causes = Causes(state, timeline)
+    missing = unrecovered(state, timeline, pod_fates(state, timeline, causes), causes)
     shares = []
     load_at_end = node_load(state, timeline, case.model, np.array([horizon_s]))
     rest = [row for row in node_table(state, load_at_end, ("after",)).rows() if row["node"] not in nodes]
@@ -164,7 +169,7 @@ def _left(case: Case, state: ClusterState, timeline: Timeline, nodes: Sequence[s
         max(outages.values(), default=0.0),
         sum(
             max(0, row["answering_start"] - row["answering_end"])
-            for row in workload_table(state, timeline).rows()
+            for row in workload_table(state, timeline, missing).rows()
             if _is_kept_up(row)
         ),
         *_left_over(state, nodes),

@@ -18,10 +18,10 @@ from gxsim.observe.table import Table
 from gxsim.plan.carry import carried, place_case
 from gxsim.plan.diff import Difference, diff
 from gxsim.plan.edits import Documents, Edit, nodes_as_documents
-from gxsim.plan.place import Placed, case_of, is_scenario, kind_of
+from gxsim.plan.place import Placed, case_of, is_scenario
 from gxsim.plan.quality import FIGURES, quality
 from gxsim.plan.wanted import median_pod
-from gxsim.state import PENDING, ClusterState
+from gxsim.state import PENDING, ClusterState, kind_of
 
 EMPTYING = ("node", "pods", "daemons", "bare", "on_volumes", "to_move", "pending", "held_by_budgets", "can", "together")
 

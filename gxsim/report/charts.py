@@ -35,8 +35,9 @@ LEDGER_LANES = {
     "farthest_behind": "blocks that the slowest peer lacks, at most {:,.0f}",
     "projector_lag_s": "lag of the projector, at most {:,.1f} s",
 }
-SERVICE_STATES = {"none": "bad", "degraded": "warn"}
+SERVICE_STATES = {"none": "bad", "degraded": "warn", "whole": "whole"}
 BAND, LABEL = 0.5, 0.55  # of a lane's height: what the band takes, and where its label stands
+WHOLE_BAND, TRUE, BELIEVED = (0.0, BAND), (0.22, BAND), (0.0, 0.18)  # lower and upper edge of a bar in its lane
 EDGE = 0.06  # of a panel's width: marks nearer to its edge have their label inside
 
 
@@ -59,17 +60,19 @@ def draw_nodes(axes: Axes, result: Result, span: Span, shown: Sequence[Lane]) ->
 
 
 def draw_services(axes: Axes, result: Result, span: Span, shown: Sequence[str]) -> None:
-    """A band per Service: whole, degraded, none; hatched while nobody has noticed."""
+    """Two bars per Service, whole, degraded or none: what was true, hatched while unnoticed, and what was believed."""
     intervals: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in result.tables["service_intervals"].rows():
         intervals[row["service"]].append(row)
     bars = _Bars(span)
     for position, name in enumerate(shown):
         base = len(shown) - 1 - position
-        bars.add(base, span.from_s, span.to_s, "whole")
+        for part in (TRUE, BELIEVED):
+            bars.add(base, span.from_s, span.to_s, "whole", part=part)
         for row in intervals[name]:
             hatch = HATCH if row["knowledge"] == "not yet detected" else ""
-            bars.add(base, row["from_s"], row["to_s"], SERVICE_STATES[row["state"]], hatch)
+            bars.add(base, row["from_s"], row["to_s"], SERVICE_STATES[row["state"]], hatch, part=TRUE)
+            bars.add(base, row["from_s"], row["to_s"], SERVICE_STATES[row["believed"]], part=BELIEVED)
         _label(axes, span, base + LABEL, name)
     bars.draw(axes)
     _frame(axes, result, span, len(shown))
@@ -170,12 +173,21 @@ class _Bars:
         self.span = span
         self.corners: dict[tuple[str, str], list[list[tuple[float, float]]]] = defaultdict(list)
 
-    def add(self, base: float, from_s: float, to_s: float, colour: str, hatch: str = "") -> None:
-        """A bar on the lane above *base*, cut to the span; later colours lie over earlier ones."""
+    def add(
+        self,
+        base: float,
+        from_s: float,
+        to_s: float,
+        colour: str,
+        hatch: str = "",
+        *,
+        part: tuple[float, float] = WHOLE_BAND,
+    ) -> None:
+        """A bar on *part* of the lane above *base*, cut to the span; later colours lie over earlier ones."""
         start, end = max(from_s, self.span.from_s), min(to_s, self.span.to_s)
         if end > start:
-            above = base + BAND
-            self.corners[colour, hatch].append([(start, base), (start, above), (end, above), (end, base)])
+            below, above = base + part[0], base + part[1]
+            self.corners[colour, hatch].append([(start, below), (start, above), (end, above), (end, below)])
 
     def draw(self, axes: Axes) -> None:
         from matplotlib.collections import PolyCollection

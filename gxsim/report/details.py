@@ -1,6 +1,8 @@
 """What only a page has room for: every pod, the starting placement, documented load, and a list of all tables."""
 
+from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 from gxsim.report import paths, quorum
 from gxsim.report.grid import Cell, Column, Grid, row
@@ -21,18 +23,70 @@ def _pod_details(result: Result) -> Grid:
         row(
             fate["pod"],
             fate["node"],
-            *(time_of_day(fate[moment], start_s) for moment in ("lost_s", "noticed_s", "evicted_s")),
+            *(time_of_day(fate[moment], start_s) for moment in ("lost_s", "noticed_s")),
+            Cell(duration(fate["undetected_s"]), "warn" if fate["undetected_s"] else ""),
+            time_of_day(fate["evicted_s"], start_s),
             fate["successor"] if fate["successor"] != fate["pod"] else "itself",
             fate["successor_node"] or "–",
-            time_of_day(fate["serving_s"], start_s),
+            *(time_of_day(fate[moment], start_s) for moment in ("created_s", "bound_s", "serving_s")),
             duration(fate["without_s"]),
             Cell(fate["outcome"], OUTCOME_TONES.get(fate["outcome"], "")),
+            fate["cause"] or "–",
         )
         for fate in result.tables["pods"].rows()
     ]
-    titles = ("Pod", "Node", "Lost", "Not Ready", "Evicted", "In its place", "There", "Answers", "Without", "Outcome")
-    columns = tuple(Column(title, title in ("Lost", "Not Ready", "Evicted", "Answers", "Without")) for title in titles)
-    return Grid(name="pods-detail", title="Each pod", columns=columns, rows=tuple(rows))
+    numbers = ("Lost", "Not Ready", "Undetected", "Deleted", "Created", "Bound", "Answers", "Without")
+    titles = ("Pod", "Node", *numbers[:4], "In its place", "There", *numbers[4:], "Outcome", "Cause")
+    columns = tuple(Column(title, title in numbers) for title in titles)
+    note = "Lost: truly dead, or its deletion begins. Undetected: dead, and still believed Ready."
+    return Grid(name="pods-detail", title="Each pod", note=note, columns=columns, rows=tuple(rows))
+
+
+def _service_details(result: Result) -> Grid:
+    """Each Service that lacked endpoints: without any, in truth and as believed."""
+    start_s = result.case.scenario.clock_s
+    moments = ("none_from_s", "none_to_s", "believed_none_from_s", "believed_none_to_s")
+    rows = [
+        row(
+            one["service"],
+            *(time_of_day(one[moment], start_s) for moment in moments),
+            *(duration(one[name]) for name in ("none_s", "believed_none_s", "undetected_s", "degraded_s")),
+            percent(one["misdirected_percent"]),
+        )
+        for one in result.tables["services"].rows()
+        if one["none_s"] or one["degraded_s"] or one["undetected_s"]
+    ]
+    titles = ("None from", "To", "Believed from", "To", "None", "Believed", "At risk", "Fewer", "Misdirected")
+    columns = (Column("Service"), *(Column(title, True) for title in titles))
+    note = (
+        "None: the first and the last moment without anybody answering; believed: without an endpoint in the "
+        "EndpointSlices; a dash where there is none, or where it lasts. At risk: requests could still meet a dead "
+        "endpoint, at most the misdirected share of them."
+    )
+    return Grid(name="services-detail", title="Each Service", note=note, columns=columns, rows=tuple(rows))
+
+
+def _events(result: Result) -> Grid:
+    """Events by reason, most often first; each with one message."""
+    start_s = result.case.scenario.clock_s
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for one in result.tables["events"].rows() if "events" in result.tables else ():
+        groups[one["reason"], one["kind"]].append(one)
+    rows = []
+    for (reason, kind), found in groups.items():
+        most = max(found, key=lambda one: one["count"])
+        times = (min(one["first_s"] for one in found), max(one["last_s"] for one in found))
+        counts = (str(sum(one["count"] for one in found)), str(len({one["object"] for one in found})))
+        told = (time_of_day(time_s, start_s) for time_s in times)
+        rows.append(row(reason, kind, *counts, *told, f"{most['object']}: {most['message']}"))
+    columns = (
+        Column("Reason"),
+        Column("Kind"),
+        *(Column(title, True) for title in ("Count", "Objects", "First", "Last")),
+        Column("Such as"),
+    )
+    note = "Equal Events are counted; table events has each object and message."
+    return Grid(name="events", title="Events", note=note, columns=columns, rows=tuple(rows))
 
 
 def _placement(result: Result) -> Grid:
@@ -72,6 +126,8 @@ def _catalogue(result: Result) -> Grid:
 
 DETAILS: tuple[Callable[[Result], Grid], ...] = (
     _pod_details,
+    _service_details,
+    _events,
     lambda result: quorum.round_trip_grid(result.tables),
     lambda result: quorum.subsets_grid(result.tables, "nodes"),
     lambda result: quorum.subsets_grid(result.tables, "members"),

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 import gxsim
 from gxsim.report.details import details
 from gxsim.report.grid import Grid
+from gxsim.report.incident import NOTE, TITLE, chronicle
 from gxsim.report.palette import PALETTE
 from gxsim.report.plots import Chart, charts, svg
 from gxsim.report.sections import sections
@@ -58,6 +59,7 @@ def _context(result: Result) -> dict[str, Any]:
         "passed": result.passed,
         "faults": [what_goes_wrong(fault, scenario.clock_s) for fault in scenario.faults],
         "run": f"{duration(scenario.horizon_s)} from {scenario.clock}",
+        "incident": {"title": TITLE, "note": NOTE, **chronicle(result)},
         "parts": _parts(sections(result), pictures),
         "details": _parts(details(result), pictures),
         "assumptions": result.assumptions,

@@ -164,8 +164,11 @@ def _services(result: Result) -> Chart:
     touched = [row for row in result.tables["services"].rows() if row["degraded_s"] or row["none_s"]]
     touched.sort(key=lambda row: (-row["none_s"], -row["degraded_s"], row["service"]))
     shown = [row["service"] for row in touched[:MOST_SERVICES]]
-    caption = f"Services that had fewer answering endpoints than at the start.{_left_out(touched, MOST_SERVICES)}"
-    panels = _over_time(result, draw_services, shown, 42)
+    caption = (
+        "Services that had fewer answering endpoints than at the start. Upper bar: what truly answers; lower bar: what "
+        f"the control plane believes, so where traffic goes.{_left_out(touched, MOST_SERVICES)}"
+    )
+    panels = _over_time(result, draw_services, shown, 46)
     return Chart("service-chart", "Service availability", caption, legend, panels)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from gxsim.report import consensus, ledger, paths, quorum, risk
 from gxsim.report.degradations import degradations
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
+from gxsim.report.incident import unrecovered
 from gxsim.report.words import counted, duration, percent, time_of_day
 from gxsim.study.result import Result
 from gxsim.units import human_bytes, human_cpu
@@ -285,11 +286,12 @@ def _workloads(result: Result) -> Grid:
             one["kind"],
             *(str(one[name]) for name in ("wanted", "answering_start", "answering_end")),
             *(Cell(str(one[name] or "–"), "bad" if one[name] else "") for name in ("pending", "missing")),
+            one["cause"],
         )
         for one in short
     ]
     titles = ("Workload", "Kind", "Wanted", "At start", "At end", "Pending", "Missing")
-    columns = tuple(Column(title, i > 1, 70 if title == "Kind" else 0) for i, title in enumerate(titles))
+    columns = (*(Column(title, i > 1, 70 if title == "Kind" else 0) for i, title in enumerate(titles)), Column("Cause"))
     note = "Missing: admission refused the pod."
     return Grid(
         name="workloads", title="Workloads short of pods at the end", note=note, columns=columns, rows=tuple(rows)
@@ -321,6 +323,7 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     *ledger.SECTIONS,
     *paths.SECTIONS,
     _pods,
+    unrecovered,
     _volumes,
     risk.data_at_risk,
     _load,

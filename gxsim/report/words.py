@@ -1,8 +1,8 @@
 """Times, amounts and counts in the words an operator uses."""
 
-from collections.abc import Sequence
-
+from gxsim.units import counted as counted
 from gxsim.units import human_duration, human_time
+from gxsim.units import listed as listed
 
 DAY_S = 86_400
 
@@ -23,20 +23,6 @@ def duration(seconds: float | None) -> str:
 def latency(seconds: float) -> str:
     """Milliseconds in three figures, what an operator compares with a ping: ``92.5ms``; ``never`` for infinity."""
     return "never" if seconds == float("inf") else f"{1000 * seconds:.3g}ms"
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 pod``, ``3 pods``, ``no pod``."""
-    return f"{count or 'no'} {noun}{'s' if count > 1 else ''}"
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """``a``, ``a and b``, ``a, b and 5 more``."""
-    if len(names) > most:
-        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
-    if len(names) < 2:
-        return names[0] if names else "none"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def percent(share: float) -> str:

@@ -29,7 +29,7 @@ from gxsim.state.columns import (
     Event,
     Owner,
 )
-from gxsim.state.names import owner_name
+from gxsim.state.names import kind_of, owner_name, root_of, roots, workload_of
 
 __all__ = [
     "CONDITIONS",
@@ -59,5 +59,9 @@ __all__ = [
     "ClusterState",
     "Event",
     "Owner",
+    "kind_of",
     "owner_name",
+    "root_of",
+    "roots",
+    "workload_of",
 ]

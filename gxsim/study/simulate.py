@@ -10,16 +10,20 @@ from gxsim.consensus.members import member_nodes
 from gxsim.engine.simulation import Simulation
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
+from gxsim.observe.causes import Causes
 from gxsim.observe.degradations import caveats, degradation_table
+from gxsim.observe.events import event_table
 from gxsim.observe.expectations import judge
 from gxsim.observe.full_disks import full_disks
 from gxsim.observe.headroom import node_loss_headroom
+from gxsim.observe.incident import incident
 from gxsim.observe.nodes import documented_table, node_load, node_table
 from gxsim.observe.placement import placement_table
 from gxsim.observe.pods import pod_counts, pod_fates
 from gxsim.observe.quorum import QuorumSeries, quorum_intervals, quorum_series
 from gxsim.observe.services import ServiceSeries, service_intervals, service_series, service_table
 from gxsim.observe.table import Table
+from gxsim.observe.unrecovered import unrecovered
 from gxsim.observe.volumes import volume_table
 from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.rng import Streams
@@ -115,14 +119,20 @@ def _tables(
     losses = node_losses(state, timeline)
     moments = {"before": 0.0, "during": outage_end_s(losses, timeline), "after": horizon_s}
     load = node_load(state, timeline, case.model, np.array(list(moments.values())))
+    causes = Causes(state, timeline)
+    fates = pod_fates(state, timeline, causes)
+    missing = unrecovered(state, timeline, fates, causes)
     return [
         losses,
         degradation_table(timeline, state),
-        pod_fates(state, timeline),
+        *incident(state, timeline, services, quorum, causes, missing),
+        fates,
+        missing,
+        event_table(timeline),
         service_table(services, horizon_s),
         service_intervals(services, horizon_s),
         quorum_intervals(quorum, horizon_s),
-        workload_table(state, timeline),
+        workload_table(state, timeline, missing),
         volume_table(state, timeline, case.model),
         full_disks(state, timeline),
         node_table(state, load, tuple(moments)),

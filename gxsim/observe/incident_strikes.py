@@ -1,0 +1,146 @@
+"""Faults and deeds as they truly happen, what they take with them, and that nobody has noticed yet."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gxsim.kernels.intervals import at
+from gxsim.observe.happenings import Happening
+from gxsim.observe.incident_scene import CONTROL_PLANE, PEOPLE, SEEN_S, TRUTH, Entry, Scene, gathered, span
+from gxsim.observe.nodes import volume_nodes
+from gxsim.state import ENDPOINT_READY, NO_ENDPOINT
+from gxsim.timeline import Strike, Timeline
+from gxsim.units import counted, human_bytes, listed
+
+# action: whose deed it is, what is said when it begins and when it ends ("" where nothing is to be said); {t} are the
+# targets, {s} ends a verb and {n} a noun of one or of many, {be} is is or are
+DEEDS: dict[str, tuple[str, str, str]] = {
+    "node-stop": (TRUTH, "{t} stop{s}", "{t} {be} back"),
+    "node-crash": (TRUTH, "{t} {be} down by a crash", "{t} {be} back"),
+    "node-reboot": (TRUTH, "{t} reboot{s}", "{t} {be} back"),
+    "node-terminate": (TRUTH, "{t} {be} gone for good, disks and all", ""),
+    "kubelet-stop": (TRUTH, "the kubelet{n} of {t} stop{s}; containers run on", "the kubelet{n} of {t} run{s} again"),
+    "node-cordon": (PEOPLE, "{t} {be} cordoned", "{t} {be} uncordoned"),
+    "node-drain": (PEOPLE, "{t} {be} cordoned, the drain begins", "{t} {be} uncordoned"),
+    "node-taint": (PEOPLE, "{t} {be} tainted", "{t} {be} rid of the taint"),
+    "node-delete": (PEOPLE, "the Node object{n} of {t} {be} deleted", "{t} register{s} again"),
+    "zone-outage": (TRUTH, "{t} stop{s} with the zone", "{t} {be} back"),
+    "partition": (TRUTH, "{t} {be} cut off", "{t} can be reached again"),
+    "disk-fill": (TRUTH, "the disk{n} of {t} fill{s} up", "there is room on the disk{n} of {t} again"),
+    "pod-kill": (PEOPLE, "{t} {be} deleted", ""),
+    "pod-failure": (TRUTH, "{t} stop{s} answering", "{t} would answer again"),
+    "pod-unresponsive": (TRUTH, "{t} hang{s}", "{t} would answer again"),
+    "container-kill": (TRUTH, "the containers of {t} are killed", ""),
+    "crash-loop": (TRUTH, "the containers of {t} end whenever they start", "the containers of {t} would stay up again"),
+    "component-stop": (TRUTH, "{t} stop{s}", "{t} run{s} again"),
+    "quorum-loss": (TRUTH, "{t} {be} without a majority", "{t} would have a majority again"),
+    "scale": (PEOPLE, "{t} {be} scaled", ""),
+    "rollout-restart": (PEOPLE, "{t} {be} rolled out anew", ""),
+    "rollout-undo": (PEOPLE, "the rollout{n} of {t} {be} undone", ""),
+    "quota": (PEOPLE, "a ResourceQuota is written", "the ResourceQuota is as before"),
+}
+
+
+def strikes(scene: Scene) -> Iterator[Entry]:
+    """An entry per moment at which a fault begins or ends, with the pods that die of it and the volumes it hides."""
+    together: dict[tuple[float, str, bool], list[Strike]] = {}
+    for strike in scene.timeline.strikes:
+        together.setdefault((strike.time_s, strike.action, strike.begins), []).append(strike)
+    for (time_s, action, begins), struck in together.items():
+        targets = list(dict.fromkeys(target for strike in struck for target in strike.targets))
+        what, sentence = _said(action, targets, [strike.fault for strike in struck], begins=begins)
+        if not sentence:
+            continue
+        lost = _at(scene.happened["dead"], time_s) if begins else scene.happened["dead"][:0]
+        nodes = [scene.state.node_index[name] for name in targets if name in scene.state.node_index]
+        if nodes and len(lost):
+            lost = lost[np.isin(lost.nodes, nodes)]
+            fate = "out of reach" if action == "partition" else "dead"
+            sentence = "; ".join([sentence, _struck(lost, fate), *_hidden(scene, nodes)])
+        yield Entry(
+            time_s,
+            what,
+            "struck" if begins else "ended",
+            listed(targets),
+            sentence,
+            time_s,
+            max(1, len(targets)),
+            scene.objects(lost),
+            scene.services_of(lost.pods),
+        )
+
+
+def _said(action: str, targets: list[str], faults: list[str], *, begins: bool) -> tuple[str, str]:
+    """Whose deed, and the sentence; one that has no words of its own is called by its names."""
+    if action not in DEEDS:
+        at = f" at {listed(targets)}" if targets else ""
+        return TRUTH, f"{action} ({listed(faults)}){at} {'begins' if begins else 'ends'}"
+    what, first, last = DEEDS[action]
+    text = first if begins else last
+    if not targets and "{t}" in text:
+        return what, ""
+    one = len(targets) == 1
+    return what, text.format(t=listed(targets), s="s" if one else "", n="" if one else "s", be=_be(len(targets)))
+
+
+def _at(happening: Happening, time_s: float) -> Happening:
+    first, past = np.searchsorted(happening.times_s, [time_s, np.nextafter(time_s, np.inf)])
+    return happening[slice(first, past)]
+
+
+def _struck(lost: Happening, fate: str) -> str:
+    there = "it" if len(np.unique(lost.nodes)) < 2 else "them"
+    return f"{counted(len(lost), 'pod')} on {there} {_be(len(lost))} {fate}"
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _hidden(scene: Scene, nodes: list[int]) -> list[str]:
+    """Volumes that only these nodes reach."""
+    state = scene.state
+    held = [volume for volume in state.storage.volumes.values() if volume.claim]
+    hidden = [one for one in held if (there := volume_nodes(state, one.name)) and set(there) <= set(nodes)]
+    if not hidden:
+        return []
+    amount = human_bytes(sum(volume.size_bytes for volume in hidden))
+    return [f"{counted(len(hidden), 'volume')} ({amount}) out of reach"]
+
+
+def unnoticed(scene: Scene) -> Iterator[Entry]:
+    """At each death that the control plane does not notice at once: who still counts as Ready, who gets traffic."""
+    dead = scene.happened["dead"]
+    slow = [
+        _believed_s(scene.timeline, int(p), float(t)) > SEEN_S for t, p in zip(dead.times_s, dead.pods, strict=True)
+    ]
+    endpoint = scene.timeline.changes("pod_endpoint")
+    for lost in gathered(dead[np.array(slow, bool)]):
+        time_s = span(lost)[0]
+        held = (endpoint.of(int(pod)) for pod in lost.pods)
+        fed = np.array([at(times, values, time_s, NO_ENDPOINT) == ENDPOINT_READY for times, values in held], bool)
+        services = scene.services_of(lost.pods[fed])
+        nodes = _nodes_down(scene, lost)
+        whom, one = listed(nodes) if nodes else scene.whom(lost.pods), len(nodes or lost) == 1
+        sentence = f"nothing has noticed yet: {whom} count{'s' if one else ''} as Ready"
+        if fed.any():
+            get = "gets" if fed.sum() == 1 else "get"
+            sentence += f", {counted(int(fed.sum()), 'dead endpoint')} of {scene.behind(services)} {get} traffic"
+        yield Entry(
+            time_s, CONTROL_PLANE, "unnoticed", whom, sentence, time_s, len(lost), scene.objects(lost), services
+        )
+
+
+def _believed_s(timeline: Timeline, pod: int, dead_s: float) -> float:
+    """For how long a pod that died is still believed Ready; inf where that lasts."""
+    ends = []
+    for quantity, value in (("pod_ready", 0), ("pod_serving", 1)):
+        times, values = timeline.changes(quantity).of(pod)
+        ends += times[(times >= dead_s) & (values == value)][:1].tolist()
+    return min(ends, default=np.inf) - dead_s
+
+
+def _nodes_down(scene: Scene, lost: Happening) -> list[str]:
+    """The nodes that took these pods with them; none where the pods died by themselves."""
+    down = scene.timeline.at("node_down", float(lost.times_s[-1])) > 0
+    return scene.node_names(lost.nodes) if down[lost.nodes].all() else []
