@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gxsim.cli.output import Files, Format, Output, Shapes, Variables
+from gxsim.cli.output import AsJson, Files, Format, Output, Scheduler, Shapes, Variables
 
 
 def drain(
@@ -12,8 +12,10 @@ def drain(
     filename: Files,
     timeout: Annotated[str, typer.Option(help="Longest wait for one node, as of kubectl drain.")] = "30m",
     node_shape: Shapes = None,
+    scheduler_config: Scheduler = None,
     set_var: Variables = None,
     output: Output = Format.table,
+    as_json: AsJson = False,
 ) -> None:
     """Plan to drain nodes one after the other: in which order, what is in the way, how long it takes.
 
@@ -26,9 +28,9 @@ def drain(
     from gxsim.report.document import tables_document
     from gxsim.report.survival import drain_grids
 
-    plan = plan_drain(
-        case_of(filename, node_shape or (), variables_of(set_var)), nodes, timeout_s=span_s("--timeout", timeout)
-    )
+    case = case_of(filename, node_shape or (), variables_of(set_var), scheduler_config)
+    plan = plan_drain(case, nodes, timeout_s=span_s("--timeout", timeout))
     tables = (plan.nodes, plan.obstacles, plan.pods, plan.services)
-    show_grids(drain_grids(plan), tables_document("DrainResult", tables), output)
+    document = tables_document("DrainResult", tables, duration_s=plan.duration_s, helped_s=plan.helped_s)
+    show_grids(drain_grids(plan), document, Format.json if as_json else output)
     raise typer.Exit(0 if plan.done else 1)

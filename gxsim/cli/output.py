@@ -44,6 +44,7 @@ Variables = Annotated[
     typer.Option("--set-var", help="NAME=VALUE for ${NAME} in the manifests, as envsubst does. Repeatable."),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Short for -o json.")]
 
 
 def variables_of(given: list[str] | None) -> dict[str, str]:

@@ -113,8 +113,7 @@ class Disruption:
         phase = state.pod_phase[pod]
         if phase == PHASE_PENDING or phase > PHASE_RUNNING or state.pod_terminating[pod]:
             return ""
-        template = state.templates[state.pod_template[pod]]
-        budgets = [b for b in state.cluster.disruption_budgets if _covers(b, template.namespace, template.labels)]
+        budgets = covering(state, pod)
         if len(budgets) > 1:
             return "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         for budget in budgets:
@@ -131,6 +130,12 @@ class Disruption:
                     f"and has {status.current_healthy} currently"
                 )
         return ""
+
+
+def covering(state: ClusterState, pod: int) -> list[PodDisruptionBudget]:
+    """The disruption budgets whose selector matches *pod*."""
+    template = state.templates[state.pod_template[pod]]
+    return [b for b in state.cluster.disruption_budgets if _covers(b, template.namespace, template.labels)]
 
 
 def live_budgets(state: ClusterState) -> list[PodDisruptionBudget]:

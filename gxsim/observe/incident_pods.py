@@ -127,8 +127,10 @@ def _created(scene: Scene) -> Iterator[Entry]:
 
 
 def _places(scene: Scene, nodes: NDArray) -> str:
-    """``6 on srv1 and 4 on srv2``."""
+    """``6 on srv1 and 4 on srv2``; ``on srv1`` for a single pod."""
     counts = Counter(int(node) for node in nodes if node != PENDING)
+    if counts.total() == 1:
+        return f"on {scene.node_name(next(iter(counts)))}"
     return listed([f"{count} on {scene.node_name(node)}" for node, count in counts.most_common()])
 
 

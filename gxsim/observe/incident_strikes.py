@@ -9,11 +9,12 @@ from gxsim.observe.happenings import Happening
 from gxsim.observe.incident_scene import CONTROL_PLANE, PEOPLE, SEEN_S, TRUTH, Entry, Scene, gathered, span
 from gxsim.observe.nodes import volume_nodes
 from gxsim.state import ENDPOINT_READY, NO_ENDPOINT
+from gxsim.state.degradation import BANDWIDTH, CPU_STRESS, LOSS, Degradation
 from gxsim.timeline import Strike, Timeline
-from gxsim.units import counted, human_bytes, listed
+from gxsim.units import counted, human_bytes, human_duration, listed
 
 # action: whose deed it is, what is said when it begins and when it ends ("" where nothing is to be said); {t} are the
-# targets, {s} ends a verb and {n} a noun of one or of many, {be} is is or are
+# targets, {s} ends a verb and {n} a noun of one or of many, {be} is is or are, {amount} is that of a degradation
 DEEDS: dict[str, tuple[str, str, str]] = {
     "node-stop": (TRUTH, "{t} stop{s}", "{t} {be} back"),
     "node-crash": (TRUTH, "{t} {be} down by a crash", "{t} {be} back"),
@@ -26,6 +27,13 @@ DEEDS: dict[str, tuple[str, str, str]] = {
     "node-delete": (PEOPLE, "the Node object{n} of {t} {be} deleted", "{t} register{s} again"),
     "zone-outage": (TRUTH, "{t} stop{s} with the zone", "{t} {be} back"),
     "partition": (TRUTH, "{t} {be} cut off", "{t} can be reached again"),
+    "delay": (TRUTH, "packets of {t} take {amount} longer", "packets of {t} pass as before"),
+    "loss": (TRUTH, "{amount} of the packets of {t} are lost", "packets of {t} pass as before"),
+    "bandwidth": (TRUTH, "{t} pass{es} at most {amount} a second", "{t} pass{es} as much as before"),
+    "disk-slow": (TRUTH, "each write of {t} takes {amount} longer", "writes of {t} are as fast as before"),
+    "cpu-stress": (TRUTH, "{amount} cores of {t} are kept busy", "cores of {t} are free again"),
+    "clock-skew": (TRUTH, "the clock{n} of {t} {be} ahead by {amount}", "the clock{n} of {t} {be} right again"),
+    "memory-stress": (TRUTH, "{t} fill{s} up with memory", "{t} give{s} the memory back"),
     "disk-fill": (TRUTH, "the disk{n} of {t} fill{s} up", "there is room on the disk{n} of {t} again"),
     "pod-kill": (PEOPLE, "{t} {be} deleted", ""),
     "pod-failure": (TRUTH, "{t} stop{s} answering", "{t} would answer again"),
@@ -46,9 +54,11 @@ def strikes(scene: Scene) -> Iterator[Entry]:
     together: dict[tuple[float, str, bool], list[Strike]] = {}
     for strike in scene.timeline.strikes:
         together.setdefault((strike.time_s, strike.action, strike.begins), []).append(strike)
+    amounts = {(one.fault, one.begin_s): _amount(one) for one in scene.timeline.degradations}
     for (time_s, action, begins), struck in together.items():
         targets = list(dict.fromkeys(target for strike in struck for target in strike.targets))
-        what, sentence = _said(action, targets, [strike.fault for strike in struck], begins=begins)
+        known = [amounts[strike.fault, time_s] for strike in struck if (strike.fault, time_s) in amounts]
+        what, sentence = _said(action, targets, [strike.fault for strike in struck], begins=begins, amounts=known)
         if not sentence:
             continue
         lost = _at(scene.happened["dead"], time_s) if begins else scene.happened["dead"][:0]
@@ -70,7 +80,16 @@ def strikes(scene: Scene) -> Iterator[Entry]:
         )
 
 
-def _said(action: str, targets: list[str], faults: list[str], *, begins: bool) -> tuple[str, str]:
+def _amount(one: Degradation) -> str:
+    """How much a degradation takes, in the unit of its action."""
+    if one.action == LOSS:
+        return f"{100 * one.amount:g}%"
+    if one.action == BANDWIDTH:
+        return human_bytes(one.amount)
+    return f"{one.amount:g}" if one.action == CPU_STRESS else human_duration(one.amount)
+
+
+def _said(action: str, targets: list[str], faults: list[str], *, begins: bool, amounts: list[str]) -> tuple[str, str]:
     """Whose deed, and the sentence; one that has no words of its own is called by its names."""
     if action not in DEEDS:
         at = f" at {listed(targets)}" if targets else ""
@@ -80,7 +99,8 @@ def _said(action: str, targets: list[str], faults: list[str], *, begins: bool) -
     if not targets and "{t}" in text:
         return what, ""
     one = len(targets) == 1
-    return what, text.format(t=listed(targets), s="s" if one else "", n="" if one else "s", be=_be(len(targets)))
+    words = {"s": "s" if one else "", "es": "es" if one else "", "n": "" if one else "s", "be": _be(len(targets))}
+    return what, text.format(t=listed(targets), amount=listed(list(dict.fromkeys(amounts))), **words)
 
 
 def _at(happening: Happening, time_s: float) -> Happening:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gxsim.observe.causes import Cause, Causes
+from gxsim.observe.causes import REMEDIES, Cause, Causes
 from gxsim.observe.table import Table
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, PHASE_SUCCEEDED, ClusterState, kind_of, roots, workload_of
 from gxsim.timeline import Timeline
@@ -29,7 +29,7 @@ def unrecovered(state: ClusterState, timeline: Timeline, fates: Table, causes: C
     for workload, kind, pod, pods, node, since_s, cause in _places(state, timeline, causes):
         since_s = left_s.get((workload, pod), since_s)
         rows.append((workload, kind, pod, pods, node, since_s, cause.word, cause.why, cause.remedy))
-    rows.sort(key=lambda row: (row[6], row[0], row[2]))
+    rows.sort(key=lambda row: (list(REMEDIES).index(row[6]) if row[6] in REMEDIES else len(REMEDIES), row[0], row[2]))
     about = "Pods that should answer at the end and do not: since when, why, and what would help"
     return Table.of("unrecovered", about, COLUMNS, rows)
 

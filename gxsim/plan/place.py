@@ -93,10 +93,7 @@ def place(
     *scheduler* is a KubeSchedulerConfiguration file; *variables* replace ``${NAME}`` in manifests. Ties go to the first
     node by name, or with *seed* to a random one as in the real scheduler. Raises ScenarioError.
     """
-    case = case_of(paths, shapes, variables)
-    if scheduler is not None:
-        profile, cluster = with_scheduler(scheduler, case.cluster)
-        case = replace(case, profile=profile, cluster=cluster)
+    case = case_of(paths, shapes, variables, scheduler)
     if not case.cluster.nodes:
         where = " ".join(str(path) for path in paths)
         raise ScenarioError(where, f"the input has no node; add some, for example --node-shape {EXAMPLE}")
@@ -106,9 +103,15 @@ def place(
 
 
 def case_of(
-    paths: Sequence[str | Path], shapes: Sequence[str] = (), variables: Mapping[str, str] | None = None
+    paths: Sequence[str | Path],
+    shapes: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    scheduler: str | Path | None = None,
 ) -> Case:
-    """The scenario that *paths* name, or a case without faults around their manifests; with the nodes of *shapes*."""
+    """The scenario that *paths* name, or a case without faults around their manifests; with the nodes of *shapes*.
+
+    *scheduler* is a KubeSchedulerConfiguration file, in place of what the scenario says.
+    """
     if len(paths) == 1 and is_scenario(paths[0]):
         case = load(paths[0])
     else:
@@ -116,8 +119,13 @@ def case_of(
         cluster = load_cluster(paths, digests, variables)
         scenario = Scenario(name="manifests", manifests=tuple(str(path) for path in paths))
         case = Case(scenario=scenario, cluster=cluster, model=Model(), digests=digests)
-    nodes = (*case.cluster.nodes, *nodes_of_shapes(shapes))
-    return replace(case, cluster=replace(case.cluster, nodes=nodes)) if shapes else case
+    if shapes:
+        nodes = (*case.cluster.nodes, *nodes_of_shapes(shapes))
+        case = replace(case, cluster=replace(case.cluster, nodes=nodes))
+    if scheduler is None:
+        return case
+    profile, cluster = with_scheduler(scheduler, case.cluster)
+    return replace(case, profile=profile, cluster=cluster)
 
 
 def is_scenario(path: str | Path) -> bool:

@@ -40,7 +40,7 @@ def document(result: Result) -> dict[str, Any]:
     )
 
 
-def tables_document(kind: str, tables: Iterable[Table], **said: str) -> dict[str, Any]:
+def tables_document(kind: str, tables: Iterable[Table], **said: Any) -> dict[str, Any]:
     """Tables of another answer than a run's, in the same form."""
     head = {"apiVersion": API_VERSION, "kind": kind, "schemaVersion": SCHEMA_VERSION, "gxsim": gxsim.__version__}
     return plain({**head, **said, "tables": {table.name: _table(table) for table in tables}})

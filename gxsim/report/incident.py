@@ -58,7 +58,6 @@ def unrecovered(result: Result) -> Grid:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for one in result.tables["unrecovered"].rows() if "unrecovered" in result.tables else ():
         groups[one["workload"], one["cause"], one["why"], one["remedy"]].append(one)
-    ordered = sorted(groups.items(), key=lambda item: (item[0][1], item[0]))
     rows = [
         row(
             workload,
@@ -68,7 +67,7 @@ def unrecovered(result: Result) -> Grid:
             why,
             remedy,
         )
-        for (workload, cause, why, remedy), members in ordered
+        for (workload, cause, why, remedy), members in groups.items()
     ]
     columns = (
         Column("Workload"),
