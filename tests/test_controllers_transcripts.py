@@ -155,6 +155,9 @@ class Teller:
         yield from ()
 
     def do_run(self, until: str) -> Iterator[str]:
+        yield from story(*self.run(until))
+
+    def run(self, until: str) -> tuple[ClusterState, Timeline]:
         state = ClusterState(cluster(self.objects))
         framework = Framework(state)
         start(state, framework)
@@ -178,7 +181,7 @@ class Teller:
             control_plane=ControlPlane(**self.control_plane),
             etcd_members=self.etcd,
         )
-        yield from story(state, sim.run(duration_s(until)))
+        return state, sim.run(duration_s(until))
 
 
 def story(state: ClusterState, timeline: Timeline) -> Iterator[str]:
@@ -248,13 +251,13 @@ def after_start(timeline: Timeline, quantity: str, row: int) -> list[tuple[float
     return [(t, v) for t, v in zip(times.tolist(), values.tolist(), strict=True) if t > 0]
 
 
-def played(text: str) -> str:
+def played(text: str, teller_of: type[Teller] = Teller) -> str:
     """The transcript with what is told now; each block of commands is a run of its own."""
     told = []
     for block in re.split(r"\n\n(?=\S)", text.strip("\n")):
         lines = block.split("\n")
         end = lines.index("----") if "----" in lines else len(lines)
-        teller = Teller()
+        teller = teller_of()
         answers = [teller.told(line) for line in lines[:end] if not line.startswith("#")]
         told.append("\n".join([*lines[:end], "----", *(a for a in answers if a != "ok")]))
     return "\n\n".join(told) + "\n"

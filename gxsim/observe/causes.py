@@ -154,17 +154,21 @@ class Causes:
         return bool(state.node_down[node] or state.node_kubelet_down[node] or not state.node_exists[node])
 
     def _volume(self, pod: int) -> Cause:
-        """A volume of *pod* that is lost, or that only nodes reach which are away."""
+        """A volume of *pod* that is lost, or that only nodes reach which are away, or that one of them was to make."""
         state = self.state
         template = state.templates[state.pod_template[pod]]
         for name in template.claims:
             claim = state.storage.claims.get(f"{template.namespace}/{name}")
+            if claim is not None and not claim.bound and claim.selected_node in state.node_index:
+                chosen = claim.selected_node
+                if state.node_down[state.node_index[chosen]]:
+                    return Cause("volume", f"claim {name} waits for a volume on {chosen}, which is away")
             if claim is None or claim.volume not in state.storage.volumes:
                 continue
             if claim.volume in self.lost_volumes:
                 return Cause("data lost", f"volume of claim {name} is lost with its disk")
             nodes = volume_nodes(state, claim.volume)
-            if nodes and all(self._away(node) for node in nodes):
+            if nodes and all(state.node_down[node] or not state.node_exists[node] for node in nodes):
                 where = ", ".join(state.nodes[node].name for node in nodes)
                 return Cause("volume", f"volume of claim {name} lies on {where}, which is away")
         return NO_CAUSE

@@ -12,7 +12,7 @@ from gxsim.observe.incident_control_plane import belief, events, operation
 from gxsim.observe.incident_pods import moves
 from gxsim.observe.incident_scene import Entry, Scene
 from gxsim.observe.incident_services import services
-from gxsim.observe.incident_strikes import strikes, unnoticed
+from gxsim.observe.incident_strikes import strikes, undrained, unnoticed
 from gxsim.observe.quorum import QuorumSeries
 from gxsim.observe.services import ServiceSeries
 from gxsim.observe.table import Table
@@ -22,8 +22,8 @@ from gxsim.units import counted, human_duration, listed
 
 # What comes first of entries at one moment.
 ORDER = (
-    *("struck", "ended", "volumes lost", "quorum", "operation", "degraded", "unnoticed", "noticed", "withdrawn"),
-    *("tainted", "dead", "unready", "revived", "event", "deleted", "refused", "unplaced", "created", "bound"),
+    *("struck", "dead", "ended", "volumes lost", "quorum", "operation", "degraded", "unnoticed", "noticed"),
+    *("withdrawn", "tainted", "unready", "revived", "event", "deleted", "created", "bound", "refused", "unplaced"),
     *("restarted", "ready", "returned", "whole"),
 )
 DEEDS = ("struck", "ended")
@@ -103,11 +103,13 @@ def _end(scene: Scene, unrecovered: Table, series: Sequence[ServiceSeries]) -> l
         mine = [row for row in rows if row["cause"] == cause]
         pods = sum(row["pods"] for row in mine)
         names = [f"{row['workload'].partition('/')[0]}/{row['pod']}" if row["pod"] else row["workload"] for row in mine]
-        whom = names[0] if pods == 1 else f"{counted(pods, 'pod')} of {listed([row['workload'] for row in mine], 3)}"
+        workloads = list(dict.fromkeys(row["workload"] for row in mine))
+        whom = names[0] if pods == 1 else f"{counted(pods, 'pod')} of {listed(workloads, 3)}"
         sentence = f"at the end, not recovered: {whom}: {cause}: {mine[0]['why']}"
         kinds = ["Pod" if row["pod"] else row["kind"] for row in mine]
         told = zip(kinds, names, (row["node"] for row in mine), (row["why"] for row in mine), strict=True)
         found.append(Entry(horizon_s, "control plane", "unrecovered", cause, sentence, count=pods, objects=tuple(told)))
+    found += undrained(scene)
     silent = [one.name for one in series if one.wanted and one.answering[-1] == 0]
     if silent:
         sentence = f"at the end, {counted(len(silent), 'Service')} without anybody answering: {listed(silent, 3)}"

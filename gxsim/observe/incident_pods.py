@@ -105,6 +105,8 @@ def _unconfirmed(scene: Scene, burst: Happening) -> str:
     away = scene.timeline.at("node_down", float(burst.times_s[-1])) > 0
     kinds = [kind_of(scene.state, int(pod)) for pod in burst.pods[(burst.nodes != PENDING) & away[burst.nodes]]]
     held = kinds.count("StatefulSet")
+    if held == 1:
+        return "; 1 of a StatefulSet waits for its node to confirm that"
     return f"; {held} of StatefulSets wait for their node to confirm that" if held else ""
 
 

@@ -8,7 +8,7 @@ from gxsim.kernels.intervals import at
 from gxsim.observe.happenings import Happening
 from gxsim.observe.incident_scene import CONTROL_PLANE, PEOPLE, SEEN_S, TRUTH, Entry, Scene, gathered, span
 from gxsim.observe.nodes import volume_nodes
-from gxsim.state import ENDPOINT_READY, NO_ENDPOINT
+from gxsim.state import ENDPOINT_READY, NO_ENDPOINT, kind_of
 from gxsim.state.degradation import BANDWIDTH, CPU_STRESS, LOSS, Degradation
 from gxsim.timeline import Strike, Timeline
 from gxsim.units import counted, human_bytes, human_duration, listed
@@ -124,8 +124,9 @@ def _hidden(scene: Scene, nodes: list[int]) -> list[str]:
     hidden = [one for one in held if (there := volume_nodes(state, one.name)) and set(there) <= set(nodes)]
     if not hidden:
         return []
-    amount = human_bytes(sum(volume.size_bytes for volume in hidden))
-    return [f"{counted(len(hidden), 'volume')} ({amount}) out of reach"]
+    total = sum(volume.size_bytes for volume in hidden)
+    amount = f" ({human_bytes(total)})" if total else ""
+    return [f"{counted(len(hidden), 'volume')}{amount} out of reach"]
 
 
 def unnoticed(scene: Scene) -> Iterator[Entry]:
@@ -164,3 +165,23 @@ def _nodes_down(scene: Scene, lost: Happening) -> list[str]:
     """The nodes that took these pods with them; none where the pods died by themselves."""
     down = scene.timeline.at("node_down", float(lost.times_s[-1])) > 0
     return scene.node_names(lost.nodes) if down[lost.nodes].all() else []
+
+
+def undrained(scene: Scene) -> Iterator[Entry]:
+    """At the end: each drain that goes on, with the pods that are left and what was said of them last."""
+    state, timeline = scene.state, scene.timeline
+    over = {event.name for event in timeline.events if event.reason in ("NodeDrained", "DrainFailed")}
+    begun: dict[str, bool] = {}
+    for strike in timeline.strikes:
+        if strike.action == "node-drain":
+            begun.update(dict.fromkeys(strike.targets, strike.begins))
+    refused = {event.name: event.message for event in timeline.events if event.reason == "EvictionRefused"}
+    for name in (name for name, open_ in begun.items() if open_ and name not in over):
+        there = state.pod_active & (state.pod_node == state.node_index[name])
+        left = [pod for pod in np.flatnonzero(there).tolist() if kind_of(state, pod) != "DaemonSet"]
+        keys = [state.pod_key(pod) for pod in left]
+        objects = tuple(("Pod", key, name, refused.get(key, "")) for key in keys)
+        held = [key for key in keys if key in refused]
+        why = f": budget: {listed(held)}: {refused[held[0]]}" if held else ""
+        sentence = f"at the end, the drain of {name} is not done, {counted(len(left), 'pod')} left{why}"
+        yield Entry(timeline.horizon_s, PEOPLE, "unrecovered", name, sentence, count=len(left), objects=objects)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gxsim.kernels.intervals import at, runs
 from gxsim.observe.causes import REMEDIES, Cause, Causes
 from gxsim.observe.table import Table
 from gxsim.state import NO_OWNER, PENDING, PHASE_RUNNING, PHASE_SUCCEEDED, ClusterState, kind_of, roots, workload_of
@@ -39,23 +40,23 @@ def _places(state: ClusterState, timeline: Timeline, causes: Causes) -> Iterator
     answering = state.pod_active & state.pod_ready & state.pod_serving
     for pod in np.flatnonzero(state.pod_active & ~answering).tolist():
         if kind_of(state, pod) not in TO_AN_END:
-            yield _place(state, pod, causes)
+            yield _place(state, timeline, pod, causes)
     for index, owner in enumerate(state.owners):
         if owner.parent != NO_OWNER or owner.deleted or owner.kind in (*TO_AN_END, "DaemonSet"):
             continue
         active = np.flatnonzero(state.pod_active & (root == index))
         if owner.kind == "StatefulSet":
-            yield from _absent(state, index, set(state.pod_ordinal[active].tolist()), causes)
+            yield from _absent(state, timeline, index, set(state.pod_ordinal[active].tolist()), causes)
         elif owner.replicas > len(active):
             where = (f"{owner.namespace}/{owner.name}", owner.kind, "", owner.replicas - len(active), "", 0.0)
             yield (*where, causes.of_missing(index))
     at_start = timeline.at("pod_serving", 0.0) > 0
     for pod in np.flatnonzero(at_start & (root == NO_OWNER) & ~state.pod_active).tolist():
         if state.pod_phase[pod] != PHASE_SUCCEEDED:
-            yield _place(state, pod, causes)
+            yield _place(state, timeline, pod, causes)
 
 
-def _absent(state: ClusterState, owner: int, there: set[int], causes: Causes) -> Iterator[Place]:
+def _absent(state: ClusterState, timeline: Timeline, owner: int, there: set[int], causes: Causes) -> Iterator[Place]:
     """Ordinals without an active pod: one that terminates stands for its place, the others are counted."""
     held, mine = state.owners[owner], state.pod_exists & (state.pod_owner == owner)
     ending = {
@@ -64,23 +65,24 @@ def _absent(state: ClusterState, owner: int, there: set[int], causes: Causes) ->
     absent = [ordinal for ordinal in range(held.replicas) if ordinal not in there]
     for ordinal in absent:
         if ordinal in ending:
-            yield _place(state, ending[ordinal], causes)
+            yield _place(state, timeline, ending[ordinal], causes)
     unmade = sum(ordinal not in ending for ordinal in absent)
     if unmade:
         where = (f"{held.namespace}/{held.name}", held.kind, "", unmade, "", 0.0)
         yield (*where, causes.of_missing(owner))
 
 
-def _place(state: ClusterState, pod: int, causes: Causes) -> Place:
+def _place(state: ClusterState, timeline: Timeline, pod: int, causes: Causes) -> Place:
     node = int(state.pod_node[pod])
     there = state.nodes[node].name if node != PENDING else ""
-    created_s = float(state.pod_created_s[pod])
-    return (
-        workload_of(state, pod),
-        kind_of(state, pod),
-        state.pod_names[pod],
-        1,
-        there,
-        created_s,
-        causes.of_pod(pod),
-    )
+    since_s = _silent_since_s(timeline, pod, max(0.0, float(state.pod_created_s[pod])))
+    return workload_of(state, pod), kind_of(state, pod), state.pod_names[pod], 1, there, since_s, causes.of_pod(pod)
+
+
+def _silent_since_s(timeline: Timeline, pod: int, created_s: float) -> float:
+    """When a pod that does not answer now last did; its creation where it never did."""
+    series = [timeline.changes(quantity).of(pod) for quantity in ("pod_serving", "pod_ready")]
+    grid = np.unique(np.concatenate([times for times, _ in series]))
+    answers = np.logical_and(*(at(times, values, grid) > 0 for times, values in series))
+    _, past = runs(answers)
+    return float(grid[past[-1]]) if len(past) and past[-1] < len(grid) else created_s
