@@ -184,18 +184,17 @@ LEVELS: dict[str, tuple[str, Callable[[Any], float]]] = {  # action: its paramet
 
 def fill_disk(sim: "Simulation", fault: Fault, node: int) -> None:
     """Something outside pods begins to write; from now on the kubelets watch their disks."""
-    components, filling, now = sim.components, filling_of(fault), float(sim.env.now)
-    components.watches_disks = True
-    components.disks.follow(sim.state, now)
-    components.disks.take_inodes(node, filling.inodes_share)
-    amount = filling.amount_bytes(float(components.disks.disk_bytes[node]), components.disks.used_bytes(node, now))
-    components.disks.fill(fault.name, node, amount, now, filling.rate_bytes)
+    storage, filling, now = sim.components.storage, filling_of(fault), float(sim.env.now)
+    storage.watch(now)
+    storage.disks.take_inodes(node, filling.inodes_share)
+    amount = filling.amount_bytes(float(storage.disks.disk_bytes[node]), storage.disks.used_bytes(node, now))
+    storage.disks.fill(fault.name, node, amount, now, filling.rate_bytes)
 
 
 def empty_disk(sim: "Simulation", fault: Fault, node: int) -> None:
     """Somebody removes what the fault has written."""
-    sim.components.disks.take_inodes(node, -filling_of(fault).inodes_share)
-    sim.components.disks.empty(fault.name, node, float(sim.env.now))
+    sim.components.storage.disks.take_inodes(node, -filling_of(fault).inodes_share)
+    sim.components.storage.disks.empty(fault.name, node, float(sim.env.now))
 
 
 # ---- pods that cannot stay up ---------------------------------------------------------------------------------------

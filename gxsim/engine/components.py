@@ -5,22 +5,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gxsim.controllers.admission import Admission
 from gxsim.controllers.attach_detach import AttachDetach, Attachments
 from gxsim.controllers.cron_job import CronJob
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
-from gxsim.controllers.disk_pressure import DiskPressure
-from gxsim.controllers.disks import Contents, Disks
+from gxsim.controllers.disks import Contents
 from gxsim.controllers.disruption import Disruption
 from gxsim.controllers.endpoint_slice import EndpointSlice
 from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.controllers.job import Job, JobStatus
 from gxsim.controllers.kubelet import Kubelet
 from gxsim.controllers.lease import Leases
-from gxsim.controllers.no_space import NoSpace
 from gxsim.controllers.node_lifecycle import NodeLifecycle
 from gxsim.controllers.pod_gc import PodGC
 from gxsim.controllers.replica_set import ReplicaSet
@@ -28,6 +25,7 @@ from gxsim.controllers.stateful_set import StatefulSet
 from gxsim.controllers.taint_eviction import TaintEviction
 from gxsim.controllers.volume_binder import VolumeBinder
 from gxsim.engine.heartbeats import Heartbeats
+from gxsim.engine.node_storage import NodeStorage
 from gxsim.engine.outage import leads_s, reconnected_s, through_s
 from gxsim.engine.partition import Cut, sides
 from gxsim.engine.phases import Phases
@@ -35,7 +33,7 @@ from gxsim.errors import InvariantError
 from gxsim.model.control_plane import ControlPlane, PodTiming
 from gxsim.model.control_plane import Kubelet as KubeletParameters
 from gxsim.scheduler.queue import Framework, Scheduler
-from gxsim.state import ClusterState, Event
+from gxsim.state import ClusterState
 
 APISERVER, CONTROLLERS, SCHEDULER, ETCD = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"
 NOWHERE = -1  # the leader, if it is on none of the nodes
@@ -92,19 +90,16 @@ class Components:
             status_s=phases.status_s,
             reconcile_s=phases.reconcile_s,
         )
-        self.disks = Disks(contents or Contents.nothing(state))
-        self.no_space = NoSpace(self.disks, self.informer)
-        self.disk_pressure = DiskPressure(
-            self.disks,
+        self.storage = NodeStorage(
+            state,
+            control_plane,
             kubelet,
+            contents,
             leases=leases,
             informer=self.informer,
-            status_s=phases.status_s,
-            eviction_s=_or_zeros(phases.eviction_s, state),
-            image_gc_s=_or_zeros(phases.image_gc_s, state),
+            phases=phases,
+            servers=self.etcd,
         )
-        self.watches_disks = contents is not None
-        self.exited: set[int] = set()  # servers whose process cannot run, because its etcd cannot write
         self.began_unix_s = began_unix_s  # t = 0 in seconds since 1970, which CronJobs go by
         self.jobs: dict[int, JobStatus] = {}
         self.cron_starts: dict[int, float] = {}  # CronJob: when it last started a Job, in seconds since 1970
@@ -120,13 +115,14 @@ class Components:
 
     def live(self, now: float) -> list[Controller]:
         """Those that act now, kubelets first; of processes without watches only what has a clock of its own."""
-        physics: list[Controller] = [self.no_space] if self.watches_disks else []
+        storage = self.storage
+        physics: list[Controller] = [storage.no_space] if storage.watched else []
         if not self.api_up:
             return physics
         controllers, scheduler = self.processes.get(CONTROLLERS, []), self.processes.get(SCHEDULER, [])
         if self.leases.is_blind(now):
             controllers, scheduler = [c for c in controllers if isinstance(c, NodeLifecycle)], []
-        disks: list[Controller] = [self.disk_pressure] if self.watches_disks else []
+        disks: list[Controller] = [storage.disk_pressure] if storage.watched else []
         return [self.kubelets, *physics, *disks, self.disruption, *controllers, *scheduler]
 
     def fail(self, name: str, now: float) -> None:
@@ -168,21 +164,16 @@ class Components:
 
     def _serves(self, node: int) -> bool:
         """Whether the server on *node* runs."""
-        return bool(self.state.node_down[node] == 0 and node not in self.exited)
+        return bool(self.state.node_down[node] == 0 and node not in self.storage.exited)
 
     def levels(self) -> dict[str, float]:
         """Whether the control plane works, and its parts, as levels of the Timeline.
 
-        ``writable/<node>`` is 0 while the node's disk is full, its local volumes included (``controllers.no_space``),
-        ``server/<node>`` while its etcd member cannot run because of that; without a record both are 1.
         ``cut_off/<node>`` is 1 while a partition keeps the node from the control plane.
         """
-        names = [node.name for node in self.state.nodes] if self.watches_disks else []
-        servers = {f"server/{names[node]}": float(node not in self.exited) for node in self.etcd if names}
         return {
             **self.raised,
-            **(self.no_space.levels(names) if names else {}),
-            **servers,
+            **self.storage.levels(),
             **{f"cut_off/{self.state.nodes[node].name}": float(node in self.cut_off) for node in sorted(self.parted)},
             "control_plane": float(self.api_up and len(self.processes) == 2),
             "apiserver_up": float(self.api_up),
@@ -196,9 +187,7 @@ class Components:
         """Take note of the network's, the API server's and etcd's state; start processes that are due."""
         self._part()
         self.heartbeats.follow(now)
-        if self.watches_disks:
-            self.no_space.reconcile(self.state, now)
-            self._stop_servers(now)
+        self.storage.follow(now)
         if self.starts_s.get(APISERVER, math.inf) <= now + TOLERANCE_S:
             del self.starts_s[APISERVER]
         serves = self.down[APISERVER] == 0 and APISERVER not in self.starts_s
@@ -218,30 +207,6 @@ class Components:
                 del self.starts_s[name]
                 self._start(name, now, restarted=True)
 
-    def _stop_servers(self, now: float) -> None:
-        """An etcd member that cannot write exits; systemd starts it again and again, with success once there is room.
-
-        Where the server is one process, its kubelet goes with it; the containers run on.
-        """
-        for node in self.etcd:
-            writable = bool(self.no_space.writable[node])
-            name, exited = self.state.nodes[node].name, node in self.exited
-            if not writable and not exited:
-                self.exited.add(node)
-                self.state.emit(Event(now, "Node", name, "ServerExited", "etcd cannot write its log"))
-                if self.control_plane.single_process:
-                    self.state.stop_kubelet(node)
-            elif writable and exited and now >= self._restarts_s(node) - TOLERANCE_S:
-                self.exited.remove(node)
-                if self.control_plane.single_process:
-                    self.state.start_kubelet(node)
-
-    def _restarts_s(self, node: int) -> float:
-        """When the server on *node* runs again; inf while it cannot write."""
-        if not self.no_space.writable[node]:
-            return math.inf
-        return float(self.no_space.since_s[node]) + self.control_plane.supervisor_restart_s
-
     def _move_leader(self, now: float) -> None:
         """Controllers that are lost with their server lead again on another one, once their lease has run out."""
         if self.leader == NOWHERE or self._serves(self.leader):
@@ -256,7 +221,7 @@ class Components:
 
     def due(self, now: float) -> float:
         """When a process starts, watches are open again, or a node's heartbeats fail or get through."""
-        server_s = min((self._restarts_s(node) for node in self.exited), default=math.inf)
+        server_s = self.storage.due_s()
         server_s = min(server_s, self.heartbeats.due_s)
         if APISERVER in self.starts_s:
             return min(server_s, self.starts_s[APISERVER])
@@ -340,7 +305,3 @@ class Components:
             AttachDetach(parameters, self.attachments),
             EndpointSlice(),
         ]
-
-
-def _or_zeros(phases_s: NDArray[np.float64] | None, state: ClusterState) -> NDArray[np.float64]:
-    return np.zeros(len(state.nodes)) if phases_s is None else phases_s
