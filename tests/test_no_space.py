@@ -255,3 +255,56 @@ def test_a_wrong_parameter_of_a_fill_is_refused_with_the_nearest_name() -> None:
     assert refusal(percent="all") == "faults[0].parameters.percent: expected a percentage such as 97%, got 'all'"
     assert refusal(percent="120%") == "faults[0].parameters.percent: expected at most 100%, got '120%'"
     assert refusal(size="0") == "faults[0].parameters.size: expected more than 0, got '0'"
+
+
+# ---- whatever fills up ----------------------------------------------------------------------------------------------
+
+
+def random_fill(rng: np.random.Generator, number: int) -> Fault:
+    names = tuple(f"n{i}" for i in sorted(rng.choice(4, size=int(rng.integers(1, 5)), replace=False)))
+    parameters = (
+        {"percent": f"{rng.integers(50, 101)}%"} if rng.random() < 0.5 else {"size": f"{rng.integers(1, 150)}G"}
+    )
+    if rng.random() < 0.6:
+        parameters["rate"] = f"{rng.integers(10, 2000)}M"
+    if rng.random() < 0.2:
+        parameters["inodes"] = f"{rng.integers(50, 101)}%"
+    at_s = float(rng.uniform(0.0, 1200.0))
+    return Fault(
+        name=f"fill {number}",
+        kind="IOChaos",
+        action="disk-fill",
+        selector=FaultSelector(nodes=names),
+        parameters=parameters,
+        at_s=at_s,
+        duration_s=float(rng.uniform(1.0, 1800.0 - at_s)),
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_fills_disks_the_cluster_recovers_once_there_is_room_and_repeats_itself(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    level = (int(rng.uniform(0, 40) * GB),) * 2
+    entries = (
+        HostGrowth(name="images", level_bytes=level, unused_share=(0.5, 0.5), source="t"),
+        HostGrowth(
+            name="logs", each="container", level_bytes=(int(GB),) * 2, per_day_bytes=(int(10 * GB),) * 2, source="t"
+        ),
+    )
+    case = {
+        "model": Model(host_growth=entries),
+        "count": 4,
+        "kubelet": Kubelet(inodes_free=0.05) if rng.random() < 0.5 else PATIENT,
+        "control_plane": ControlPlane(single_process=bool(rng.random() < 0.5)),
+        "servers": ("n0", "n1", "n2"),
+        "until_s": 4000.0,
+    }
+    faults = [random_fill(rng, number) for number in range(rng.integers(1, 6))]
+    state, _ = simulate(*faults, **case)
+    active = np.flatnonzero(state.pod_active)
+    assert len(active) == len(IMAGES)
+    assert state.pod_ready[active].all()
+    assert state.pod_running[active].all()
+    assert not any(state.taints)
+    assert not state.node_kubelet_down.any()
+    assert simulate(*faults, **case)[0].events == state.events

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gxsim.controllers.disk_pressure import DiskPressure
 from gxsim.controllers.disks import Contents, Disks, disk_bytes
@@ -219,3 +221,45 @@ def test_an_empty_dir_in_memory_is_not_on_the_disk() -> None:
     volumes = ({"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {"medium": "Memory"}}, {"name": "c"})
     template = replace(WEB, volumes=volumes)
     assert contents(0.0, empty_dir_bytes=5.0).pod_bytes(template) == GB + 5.0
+
+
+class Ledger:
+    """One disk, second by second: who writes writes its rate, or its share of what is left."""
+
+    def __init__(self) -> None:
+        self.used, self.rates, self.wrote = 0.0, {"host": 0.0}, {"host": 0.0}
+
+    def pass_seconds(self, seconds: int, size: float) -> None:
+        for _ in range(seconds):
+            total = sum(self.rates.values())
+            share = min(1.0, (size - self.used) / total) if total else 0.0
+            for name, rate in self.rates.items():
+                self.wrote[name] += share * rate
+            self.used += share * total
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.sampled_from(["host", "a", "b"]), st.integers(0, 40), st.booleans()),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_disks_agree_with_a_ledger_kept_second_by_second(acts: list[tuple[int, str, int, bool]]) -> None:
+    size = 1000.0
+    disks, ledger, now = Disks(replace(contents(0.0), disk_bytes=np.full(2, size))), Ledger(), 0
+    for seconds, name, rate, ends in acts:
+        now += seconds
+        ledger.pass_seconds(seconds, size)
+        if name == "host":
+            disks.add(0, 0.0, float(now), rate - ledger.rates["host"])
+            ledger.rates["host"] = float(rate)
+        elif name in ledger.rates and ends:
+            disks.empty(name, 0, float(now))
+            ledger.used -= ledger.wrote.pop(name)
+            del ledger.rates[name]
+        elif name not in ledger.rates and rate:
+            disks.fill(name, 0, math.inf, float(now), float(rate))
+            ledger.rates[name], ledger.wrote[name] = float(rate), 0.0
+        assert disks.used_bytes(0, float(now)) == pytest.approx(ledger.used, abs=1e-6)
+        assert disks.available_bytes(float(now))[0] == pytest.approx(size - ledger.used, abs=1e-6)
