@@ -187,6 +187,15 @@ def test_two_full_servers_of_three_stop_the_control_plane_and_programs_end_all_t
     assert serving(state, timeline, "db", 599.0)
 
 
+def test_the_nospace_alarm_of_etcd_stops_the_control_plane_and_no_program() -> None:
+    alarm = Fault(kind="ComponentChaos", action="etcd-nospace", at_s=10.0, duration_s=50.0)
+    state, timeline = simulate(alarm, count=3, servers=("n0", "n1", "n2"))
+    times_s, quorum = timeline.levels("etcd_quorum")
+    assert list(zip(times_s.tolist(), quorum.tolist(), strict=True)) == [(0.0, 1.0), (10.0, 0.0), (60.0, 1.0)]
+    assert timeline.levels("etcd_members_up")[1].tolist() == [3.0]
+    assert all(serving(state, timeline, name, 30.0) for name in IMAGES)
+
+
 # ---- what the model says lies there ---------------------------------------------------------------------------------
 
 

@@ -101,7 +101,7 @@ SOFTWARE = (
         name="etcd",
         images=("etcd",),
         at_full="ends",
-        what="the member exits when it cannot write its WAL; its NOSPACE alarm is another case, its database's quota",
+        what="the member exits when it cannot write its WAL; its NOSPACE alarm is another fault, etcd-nospace",
         source="etcd server/etcdserver/raft.go: Fatal('failed to save Raft hard state and entries')",
     ),
 )

@@ -71,6 +71,10 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
     ("ComponentChaos", "quorum-loss"): FaultKind(
         what="components", begin=acts.stop_component, end=acts.start_component
     ),
+    # etcd's NOSPACE alarm: its database is over its quota and refuses every write, as without a majority
+    ("ComponentChaos", "etcd-nospace"): FaultKind(
+        what="components", begin=acts.stop_component, end=acts.start_component
+    ),
     ("Operation", "scale"): FaultKind(what="owners", begin=acts.scale_workload, asks=True),
     ("Operation", "rollout-restart"): FaultKind(what="owners", begin=acts.restart_rollout, asks=True),
     ("Operation", "rollout-undo"): FaultKind(what="owners", begin=acts.undo_rollout, asks=True),

@@ -211,7 +211,8 @@ def _rows(state: ClusterState, fault: Fault, kind: FaultKind, path: str) -> list
         case "nothing":
             return [0]
         case "components":
-            name = ETCD if fault.action == "quorum-loss" else str(fault.parameters.get("component", ""))
+            of_etcd = fault.action in ("quorum-loss", "etcd-nospace")
+            name = ETCD if of_etcd else str(fault.parameters.get("component", ""))
             if name not in COMPONENTS:
                 raise ScenarioError(f"{path}.parameters.component", f"unknown {name!r}; {nearest(name, COMPONENTS)}")
             return [COMPONENTS.index(name)]
