@@ -127,3 +127,50 @@ def test_a_cut_in_one_direction_stops_one_direction() -> None:
         assert (cut.passes[0, 1], cut.passes[1, 0]) == hears
         assert cut.passes[1, 2]
         assert healed.passes.all()
+
+
+def on(near: list[int], action: str, amount: float, spread: float = 0.0) -> Degradation:
+    """A fault at some nodes, or on the links between them and all others."""
+    ends = Ends(nodes=tuple(near))
+    return Degradation(
+        fault=action, action=action, amount=amount, spread=spread, near=ends, begin_s=CUT_S, end_s=HEAL_S
+    )
+
+
+def test_a_slow_link_and_a_slow_disk_delay_every_commit_that_waits_for_them() -> None:
+    members = five(ETCD)
+    slow = [on([0, 1, 2], "delay", 0.05), on([0, 1, 2], "disk-slow", 0.03)]
+    before, during, after = conditions(members, DELAYS_S, slow)
+    assert during.delays_s[0, 4] == pytest.approx(0.0505)
+    assert during.delays_s[3, 4] == pytest.approx(0.0005)
+    assert during.persist_s.tolist() == pytest.approx([0.032] * 3 + [0.002] * 2)
+    assert before.persist_s.tolist() == after.persist_s.tolist() == [0.002] * 5
+    for seed in range(20):
+        history = leader_history(members, [before, during, after], END_S, np.random.default_rng(seed))
+        assert len(write_gaps([history], END_S)) == 0, "slow, but nobody misses a heartbeat"
+        if history.leader[0] == 3:
+            break
+    # Voter 3 has only voter 4 near; the third of the majority is over a slow link, and on a slow disk.
+    assert at(history, CUT_S + 1, "commit_s") == pytest.approx(0.101 + 0.032)
+    assert at(history, HEAL_S + 1, "commit_s") == pytest.approx(0.001 + 0.002)
+
+
+def test_jitter_spreads_a_delay_and_links_keep_the_order() -> None:
+    meets = conditions(five(ETCD), DELAYS_S, [on([0], "delay", 0.05, 0.02)])
+    assert meets[1].delays_s[0, 1] == pytest.approx(0.0305)
+    assert meets[1].jitter_s[0, 1] == pytest.approx(0.04)
+
+
+def test_lost_packets_are_sent_again_and_cost_elections_only_when_they_pile_up() -> None:
+    """A lost packet costs 200 ms; only several in a row keep a heartbeat beyond an election timeout."""
+    members = five(ETCD)
+    gaps = {}
+    for loss in (0.02, 0.5):
+        each = [on([i], "loss", loss) for i in range(5)]
+        meets = conditions(members, DELAYS_S, each)
+        assert meets[1].loss[0, 1] == pytest.approx(1 - (1 - loss) ** 2), "both ends lose packets"
+        histories = [leader_history(members, meets, END_S, np.random.default_rng(seed)) for seed in range(5)]
+        gaps[loss] = sum(len(write_gaps([one], END_S)) for one in histories)
+        assert all(at(one, END_S, "writable") for one in histories)
+    assert gaps[0.02] == 0
+    assert gaps[0.5] > 0

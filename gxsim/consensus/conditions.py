@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from gxsim.consensus.members import Members
 from gxsim.consensus.profiles import profile_of
 from gxsim.state.degradation import DELAY, DISK_SLOW, LOSS, PARTITION, Degradation, change_times
+from gxsim.state.links import links_at, write_delays
+
+FELT = (PARTITION, DELAY, LOSS, DISK_SLOW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +36,10 @@ def conditions(members: Members, delays_s: NDArray, degradations: Sequence[Degra
 
     A member that never ran counts as on the first node. A narrow bandwidth is not felt by messages as small as these.
     """
-    felt = [one for one in degradations if one.action in (PARTITION, DELAY, LOSS, DISK_SLOW)]
+    felt = [one for one in degradations if one.action in FELT]
     found: list[Conditions] = []
     for time_s in np.unique(np.concatenate([members.times_s, change_times(felt)])):
-        one = _conditions(members, delays_s, [one for one in felt if one.lasts(time_s)], float(time_s))
+        one = _conditions(members, delays_s, felt, float(time_s))
         if not found or not _alike(found[-1], one):
             found.append(one)
     return found
@@ -45,29 +48,16 @@ def conditions(members: Members, delays_s: NDArray, degradations: Sequence[Degra
 def _conditions(members: Members, delays_s: NDArray, met: Sequence[Degradation], time_s: float) -> Conditions:
     change = int(np.searchsorted(members.times_s, time_s, side="right")) - 1
     node, pod = np.maximum(members.node[change], 0), members.pod[change]
-    ends = node[:, None], pod[:, None], node[None, :], pod[None, :]
-    delay_s, jitter_s = delays_s[np.ix_(node, node)], np.zeros((len(node), len(node)))
-    persist_s = np.full(len(node), profile_of(members.group).persist_s)
-    arrives, passes = np.ones_like(jitter_s), np.ones(jitter_s.shape, bool)
-    for one in met:
-        if one.action == DISK_SLOW:
-            persist_s = persist_s + one.amount * one.near.has(node, pod)
-        elif one.severs:
-            passes &= ~one.meets(*ends)
-        elif one.action == LOSS:
-            arrives *= 1 - one.amount * one.meets(*ends)
-        else:
-            least_s = max(0.0, one.amount - one.spread)
-            delay_s = delay_s + least_s * one.meets(*ends)
-            jitter_s = jitter_s + (one.amount + one.spread - least_s) * one.meets(*ends)
+    links = links_at(met, time_s, node, pod)
+    least_s = np.maximum(links.delay_s - links.jitter_s, 0.0)
     return Conditions(
         time_s=time_s,
         running=members.running[change],
-        delays_s=delay_s,
-        jitter_s=jitter_s,
-        loss=1 - arrives,
-        passes=passes,
-        persist_s=persist_s,
+        delays_s=delays_s[np.ix_(node, node)] + least_s,
+        jitter_s=links.delay_s + links.jitter_s - least_s,
+        loss=links.loss,
+        passes=links.passes,
+        persist_s=profile_of(members.group).persist_s + write_delays(met, time_s, node, pod),
     )
 
 

@@ -16,6 +16,7 @@ from gxsim.errors import InvariantError
 from gxsim.kernels.retransmission import MIN_RTO_S, TRIES, retransmission_s
 
 DRAWS = 256  # election timeouts drawn at once
+STALLED_S = 5.0  # rafthttp closes a connection on which nothing comes for so long (DefaultConnReadTimeout)
 
 
 class Timeout(int):
@@ -270,7 +271,10 @@ class Group:
         if self.jitter_s[sender][to]:
             delay_s += self.jitter_s[sender][to] * self.rng.random()
         if self.packet_loss[sender][to]:
-            delay_s += self._resent_s(self.packet_loss[sender][to], delay_s)
+            resent_s = self._resent_s(self.packet_loss[sender][to], delay_s)
+            if resent_s > STALLED_S:
+                return
+            delay_s += resent_s
         arrives_s = max(time_s + delay_s, self._arrived_s[sender][to])
         self._arrived_s[sender][to] = arrives_s
         heapq.heappush(self._queue, (arrives_s, next(self._sequence), to, message))

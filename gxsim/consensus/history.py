@@ -11,6 +11,7 @@ from gxsim.consensus.members import Members
 from gxsim.consensus.profiles import Profile
 from gxsim.consensus.voter import NOBODY
 from gxsim.kernels.commit import commit_latency
+from gxsim.kernels.retransmission import MIN_RTO_S, mean_retransmission_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,8 @@ def _commit_s(profile: Profile, leader: int, now: Conditions) -> float:
     """What a write at *leader* takes on average, by the members that it reaches and that reach it."""
     reached = now.running & now.passes[leader] & now.passes[:, leader]
     delays_s = now.delays_s + now.jitter_s / 2
+    if now.loss.any():
+        delays_s = delays_s + mean_retransmission_s(now.loss, MIN_RTO_S + delays_s + delays_s.T)
     everyone = commit_latency(
         delays_s, reached, persist_s=now.persist_s, leader_writes_first=profile.leader_writes_first
     )

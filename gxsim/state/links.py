@@ -11,9 +11,13 @@ from gxsim.state.degradation import DELAY, DISK_SLOW, LINK_ACTIONS, LOSS, Degrad
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """(ends, ends) from row to column: ``delay_s`` of faults (mean), ``loss`` (share of packets), what ``passes``."""
+    """(ends, ends) from row to column: ``delay_s`` of faults (mean) and ``jitter_s`` (more or less than that, evenly).
+
+    ``loss`` is the share of packets that are lost, ``passes`` False where nothing passes.
+    """
 
     delay_s: NDArray
+    jitter_s: NDArray
     loss: NDArray
     passes: NDArray
 
@@ -25,7 +29,8 @@ def links_at(degradations: Sequence[Degradation], time_s: float, node: NDArray, 
     """
     ends = (node[:, None], pod[:, None], node[None, :], pod[None, :])
     shape = (len(node), len(node))
-    delay_s, survive, passes = np.zeros(shape), np.ones(shape), np.ones(shape, bool)
+    delay_s, jitter_s = np.zeros((2, *shape))
+    survive, passes = np.ones(shape), np.ones(shape, bool)
     for one in degradations:
         if one.action not in LINK_ACTIONS or not one.begin_s <= time_s < one.end_s:
             continue
@@ -34,9 +39,10 @@ def links_at(degradations: Sequence[Degradation], time_s: float, node: NDArray, 
             passes &= ~met
         elif one.action == DELAY:
             delay_s += one.amount * met
+            jitter_s += one.spread * met
         elif one.action == LOSS:
             survive *= 1 - one.amount * met
-    return Links(delay_s=delay_s, loss=1 - survive, passes=passes)
+    return Links(delay_s=delay_s, jitter_s=jitter_s, loss=1 - survive, passes=passes)
 
 
 def write_delays(degradations: Sequence[Degradation], time_s: float, node: NDArray, pod: NDArray) -> NDArray:
