@@ -15,7 +15,10 @@ TRANSCRIPTS = sorted((Path(__file__).parent / "testdata" / "consensus").glob("*.
 
 
 class Teller:
-    """A group whose timeouts are written in the transcript; links of 1 ms, ticks of 100 ms, voter i's at 10 i ms."""
+    """A group whose timeouts are written in the transcript; links of 1 ms, ticks of 100 ms, voter i's at 10 i ms.
+
+    ``then`` is every later timeout; ``phases`` are the instants of the ticks in ms; ``loss`` is for good.
+    """
 
     group: Group
 
@@ -32,7 +35,8 @@ class Teller:
             check_quorum=given.get("checkquorum", "on") == "on",
         )
         voters = int(count)
-        phases = 0.01 * np.arange(voters)
+        phases = np.array([float(p) / 1000 for p in given["phases"].split(",")]) if "phases" in given else None
+        phases = 0.01 * np.arange(voters) if phases is None else phases
         self.group = Group(profile, symmetric(0.001, voters), np.random.default_rng(0), phases_s=phases)
         timeouts = [int(t) for t in given.get("timeouts", "").split(",") if t]
         for i, timeout in enumerate(timeouts):
@@ -60,6 +64,10 @@ class Teller:
             self.group.cut((i, j) for i in ours for j in theirs)
             if sides[2] == "<->":
                 self.group.cut((j, i) for i in ours for j in theirs)
+        yield from ()
+
+    def do_loss(self, percent: str) -> Iterator[str]:
+        self.group.loss = float(percent) / 100
         yield from ()
 
     def do_heal(self) -> Iterator[str]:
