@@ -1,9 +1,12 @@
 """What a run says of faults that slow things down: whom they met, and what it leaves out."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from gxsim.errors import ScenarioError
+from gxsim.model.expectation import Expectation
 from gxsim.report.degradations import degradations
 from gxsim.study.simulate import simulate
 from tests.small_world import small_world
@@ -78,3 +81,31 @@ def test_a_run_says_what_it_leaves_out(tmp_path: Path, kind: str, action: str, p
 def test_a_run_without_such_faults_says_nothing_of_them(tmp_path: Path) -> None:
     stop = {"kind": "NodeChaos", "action": "node-stop", "selector": {"nodes": ["one"]}, "at": "10s"}
     assert told(tmp_path, stop) == ""
+
+
+# ---- expectations about requests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("p99(page) < 1s", ""),
+        ("p99(page/easterners) < 1s", ""),
+        ("answered(page) > 99%", ""),
+        (
+            "p99(pages) < 1s",
+            "no path/users matches; there are: all/all, all/easterners, all/westerners, page/all, page/easterners, "
+            "page/westerners",
+        ),
+    ],
+)
+def test_a_scenario_may_expect_what_users_feel(tmp_path: Path, text: str, problem: str) -> None:
+    case = small_world(tmp_path)
+    scenario = dataclasses.replace(case.scenario, data_plane=("traffic",), expect=(Expectation.parse(text),))
+    case = dataclasses.replace(case, scenario=scenario)
+    if not problem:
+        assert simulate(case).passed
+        return
+    with pytest.raises(ScenarioError) as error:
+        simulate(case)
+    assert str(error.value).endswith(f"expect[0]: {text}: {problem}")

@@ -27,6 +27,11 @@ MEASURES: dict[str, tuple[bool, str, str]] = {
     "degraded": (True, "duration", "longest total time that a matching Service had fewer endpoints than wanted"),
     "undetected": (True, "duration", "longest total time that dead endpoints of a matching Service got traffic"),
     "fewest": (True, "count", "fewest answering endpoints of a matching Service at any time"),
+    "p99": (
+        True,
+        "duration",
+        "within which 99 % of the answers to a path came (all: to every path), or to path/users, in the worst phase",
+    ),
     "detected": (True, "duration", "time from a matching node's loss until it was no longer believed Ready"),
     "without": (True, "duration", "longest time that a matching workload (namespace/name) missed a pod"),
     "moved": (False, "count", "pods that came back on another node"),

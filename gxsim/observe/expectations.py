@@ -104,6 +104,16 @@ def _detected(tables: Tables, expectation: Expectation) -> float:
     return max(float("inf") if r["noticed_s"] is None else r["noticed_s"] - r["lost_s"] for r in rows)
 
 
+def _p99(tables: Tables, expectation: Expectation) -> float:
+    path, _, population = expectation.argument.partition("/")
+    felt = list(_played(tables, "paths", "traffic").rows())
+    rows = [r for r in felt if r["path"] == path and fnmatchcase(r["population"], population or "*")]
+    if not rows:
+        known = sorted({f"{r['path']}/{r['population']}" for r in felt})
+        raise LookupError(f"no path/users matches; there are: {', '.join(known[:8])}")
+    return max((float(r["p99_s"]) for r in rows if r["p99_s"] is not None), default=float("nan"))
+
+
 def _requests(tables: Tables, expectation: Expectation) -> float:
     resource = expectation.argument
     amounts = {"cpu": "requests_cpu_milli", "memory": "requests_memory_bytes", "disk": "volumes_bytes"}
@@ -129,8 +139,10 @@ def _full(tables: Tables, expectation: Expectation) -> float:
 
 def _answered(tables: Tables, expectation: Expectation) -> float:
     sums: dict[str, tuple[float, float]] = {}
-    for row in _matching(_played(tables, "paths", "traffic"), "path", expectation):
-        if row["population"] != "all":
+    rows = _matching(_played(tables, "paths", "traffic"), "path", expectation)
+    several = len({row["population"] for row in rows}) > 1
+    for row in rows:
+        if several and row["population"] != "all":
             continue  # a part of the sum
         answered, sent = sums.get(row["path"], (0.0, 0.0))
         sums[row["path"]] = answered + row["answered"], sent + row["sent"]
@@ -165,6 +177,7 @@ MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
     "degraded": _worst("services", "service", "degraded_s"),
     "undetected": _worst("services", "service", "undetected_s"),
     "fewest": _worst("services", "service", "fewest_answering", min),
+    "p99": _p99,
     "detected": _detected,
     "without": _without,
     "moved": _outcomes("moved"),

@@ -16,8 +16,8 @@ def degradations(result: Result) -> Grid:
     rows = [
         row(
             f"{one['action']} {amount_text(one['amount'], one['unit'])}".strip(),
-            listed(one["at"].split(", ")),
-            f"{ARROWS[one['direction']]} {listed(one['towards'].split(', '))}" if one["towards"] else "–",
+            listed(one["at"].split(", "), most=2),
+            f"{ARROWS[one['direction']]} {listed(one['towards'].split(', '), most=2)}" if one["towards"] else "–",
             time_of_day(one["from_s"], start_s),
             time_of_day(one["to_s"], start_s),
         )

@@ -63,7 +63,10 @@ def _users(table: Table) -> Grid:
     )
     columns: tuple[Column, ...] = (Column("Users"), Column("Phase"), Column("Rate", True, 92), Column("Answered", True))
     columns += (Column("Failures", False, 100), Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
-    note = "All paths together. undetected: endpoints are dead and still listed; outage: known, not yet made good."
+    note = (
+        "All paths together. degraded: slowed down only; undetected: endpoints are dead and still listed; outage: "
+        "known, not yet made good."
+    )
     return Grid(name="paths", title="What users feel", note=note, columns=columns, rows=rows)
 
 
