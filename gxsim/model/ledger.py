@@ -24,7 +24,7 @@ class LedgerCosts:
     write_s: float = spec(0.002, doc="One synchronous write of the log; recorded disk", ge=0)
     write_rate_bytes: int = spec(200 * MIB, doc="What the orderers' disk writes per second in a row", ge=1)
     transaction_bytes: int = spec(4096, doc="An endorsed transaction in a block; commonly 3 to 5 KiB", ge=1)
-    hop_s: float = spec(0.0005, doc="One way between two pods of the pipeline", ge=0)
+    hop_s: float = spec(0.0005, doc="A message between two of them, beside the network's delay", ge=0)
     block_s: float = spec(0.010, doc="Per block at a committing peer; chosen", ge=0)
     commit_s: float | None = spec(
         None,
@@ -117,4 +117,5 @@ class Ledger:
     @property
     def peers(self) -> Mapping[str, str]:
         """Organisation by Service, of every peer that keeps the ledger; one that does not endorse has none."""
-        return {self.event_peer: ""} | {peer: org for org, peers in self.endorsers.items() for peer in peers}
+        endorsing = {peer: org for org, peers in self.endorsers.items() for peer in peers}
+        return {**endorsing, self.event_peer: endorsing.get(self.event_peer, "")}

@@ -11,6 +11,7 @@ from gxsim.kernels.intervals import combine, count, steps
 from gxsim.kernels.uptime import ALWAYS, Windows, both, either, windows_of
 from gxsim.load.fields import unknown_name
 from gxsim.model.ledger import Ledger
+from gxsim.observe.legs import PROJECTOR, SUBMITTER, distances
 from gxsim.observe.services import ServiceSeries
 from gxsim.state import ClusterState, owner_name
 from gxsim.storage.writable import writable
@@ -29,6 +30,7 @@ def channel_of(
     state: ClusterState,
     timeline: Timeline,
     services: Sequence[ServiceSeries],
+    delays_s: NDArray,  # (nodes, nodes), one way
 ) -> Channel:
     """A channel of a model in one run.
 
@@ -38,31 +40,49 @@ def channel_of(
     up = {f"{one.namespace}/{one.name}": NEVER if one.selector else ALWAYS for one in state.cluster.services}
     for name in (ledger.chaincode, ledger.outbox, *ledger.peers):
         if name and name not in up:
-            raise ScenarioError(
-                f"ledger {ledger.name}", f"there is no Service {name!r}; {unknown_name(name, list(up))}"
-            )
+            problem = f"there is no Service {name!r}; {unknown_name(name, list(up))}"
+            raise ScenarioError(f"ledger {ledger.name}", problem)
     up |= {"": ALWAYS} | {one.name: windows_of(one.times_s, one.answering > 0) for one in services}
-    writing = {peer: both(up[peer], _room(peer, state, timeline)) for peer in ledger.peers}
+    pods = {peer: _of_service(peer, state) for peer in ledger.peers}
+    pods |= {SUBMITTER: _of_workload(ledger, ledger.submitter, state)}
+    pods |= {PROJECTOR: _of_workload(ledger, ledger.projector, state)}
+    inside = {party: mask for party, mask in pods.items() if mask.any()}
+    found = distances(ledger, history, inside, state, timeline, delays_s)
     return Channel(
         ledger=ledger,
         reigns=reigns_of(history),
         orderers=orderers_of(history, timeline),
-        submitter=_workload(ledger, ledger.submitter, state, timeline),
+        submitter=workload_windows(pods[SUBMITTER], timeline) if ledger.submitter else ALWAYS,
         chaincode=up[ledger.chaincode],
-        peers=writing,
-        projector=_workload(ledger, ledger.projector, state, timeline),
+        peers={peer: both(up[peer], _room(pods[peer], timeline)) for peer in ledger.peers},
+        projector=workload_windows(pods[PROJECTOR], timeline) if ledger.projector else ALWAYS,
+        legs=found.legs,
+        open=found.open,
     )
 
 
-def _room(service: str, state: ClusterState, timeline: Timeline) -> Windows:
-    """When a disk of the nodes on which pods of a Service have run takes writes: without one a peer commits nothing.
+def _of_service(name: str, state: ClusterState) -> NDArray:
+    """(pods,) True for those that a Service selects."""
+    return next(selected(state, one) for one in state.cluster.services if f"{one.namespace}/{one.name}" == name)
+
+
+def _of_workload(ledger: Ledger, name: str, state: ClusterState) -> NDArray:
+    """(pods,) True for those of a workload (namespace/name); none for no name."""
+    spaces = [template.namespace for template in state.templates]
+    of = [f"{spaces[template]}/{owner_name(state, pod)}" for pod, template in enumerate(state.pod_template)]
+    known = sorted({*of, *(f"{owner.namespace}/{owner.name}" for owner in state.owners)})
+    if name and name not in known:
+        raise ScenarioError(f"ledger {ledger.name}", f"there is no workload {name!r}; {unknown_name(name, known)}")
+    return np.array([one == name for one in of], bool)
+
+
+def _room(pods: NDArray, timeline: Timeline) -> Windows:
+    """When a disk of the nodes that a peer's pods have run on takes writes: without one it commits nothing.
 
     Known images of peers end by themselves then; this holds for any other.
     """
-    found = [one for one in state.cluster.services if f"{one.namespace}/{one.name}" == service]
-    mine = selected(state, found[0]) if found else np.zeros(len(state.pod_names), bool)
     placed = timeline.changes("pod_node")
-    nodes = np.unique(placed.values[mine[placed.rows] & (placed.values >= 0)])
+    nodes = np.unique(placed.values[pods[placed.rows] & (placed.values >= 0)])
     return either([writable(timeline, timeline.node_names[node]) for node in nodes]) if len(nodes) else ALWAYS
 
 
@@ -78,20 +98,6 @@ def orderers_of(history: LeaderHistory, timeline: Timeline) -> tuple[Orderer, ..
         gone = (down.values > 0) & (down.rows == nodes[:, None]) & (down.times_s == ends[:, None])  # (ends, changes)
         found.append(Orderer(up=up, vanished_s=ends[gone.any(axis=1)]))
     return tuple(found)
-
-
-def _workload(ledger: Ledger, name: str, state: ClusterState, timeline: Timeline) -> Windows:
-    """When at least one pod of a workload (namespace/name) answers."""
-    if not name:
-        return ALWAYS
-    spaces = [template.namespace for template in state.templates]
-    of = [f"{spaces[template]}/{owner_name(state, pod)}" for pod, template in enumerate(state.pod_template)]
-    mine = np.array([one == name for one in of], bool)
-    if not mine.any():
-        known = sorted({*of, *(f"{owner.namespace}/{owner.name}" for owner in state.owners)})
-        if name not in known:
-            raise ScenarioError(f"ledger {ledger.name}", f"there is no workload {name!r}; {unknown_name(name, known)}")
-    return workload_windows(mine, timeline)
 
 
 def workload_windows(mine: NDArray, timeline: Timeline) -> Windows:

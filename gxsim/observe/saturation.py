@@ -98,7 +98,7 @@ def saturation_sweep(channel: Channel, rates: Sequence[float] = ()) -> Table:
     ]
     about = (
         f"The channel played for {DURATION_S:.0f} s at each rate, nothing failing: what is committed per second, and "
-        "the stage whose wait grows, with the seconds it gains per second"
+        "the stage whose wait grows most, with the seconds it gains per second"
     )
     names = ("channel", "offered_per_s", "committed_per_s", "saturated", "stage", "growth")
     return Table.of("ledger_saturation", about, names, rows)

@@ -131,6 +131,7 @@ def channels(
     Each is a Raft group of its own: the first on a group of orderers has the group's leaders, others elect their own.
     """
     by_group = {history.members.group.name: history for history in histories}
+    delays_s = node_delays(case.model.network, state.nodes)
     seen: set[str] = set()
     for ledger in case.model.ledgers:
         history = by_group.get(ledger.orderers)
@@ -138,11 +139,10 @@ def channels(
             continue
         if ledger.orderers in seen:
             rng = streams.take(f"consensus/{ledger.orderers}/{ledger.name}")
-            delays_s = node_delays(case.model.network, state.nodes)
             meets = conditions(history.members, delays_s, timeline.degradations)
             history = leader_history(history.members, meets, timeline.horizon_s, rng)
         seen.add(ledger.orderers)
-        yield channel_of(ledger, history, state, timeline, services)
+        yield channel_of(ledger, history, state, timeline, services, delays_s)
 
 
 def write_rate(model: Model, ledger: Ledger) -> float:

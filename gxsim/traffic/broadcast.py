@@ -51,13 +51,14 @@ class PersistentStreams:
         for orphaned in self.reigns.orphaned:
             if len(sent_s) and sent_s[0] < orphaned[1] and waiting_s.max() >= orphaned[0]:
                 for one in range(len(self.held_s)):
-                    self._hold(one, waiting_s, stream == one, orphaned)
+                    mine = np.flatnonzero(stream == one)
+                    waiting_s[mine] = self._held(one, waiting_s[mine], orphaned)
         return taken_s(waiting_s, self.reigns, self.patience)
 
-    def _hold(self, stream: int, waiting_s: NDArray, mine: NDArray, orphaned: NDArray) -> None:
-        """The first message that *stream* forwards to a lost leader holds up those after it; *waiting_s* in place."""
-        forwarded = np.flatnonzero(mine & (waiting_s >= orphaned[0]) & (waiting_s < orphaned[1]))
-        if len(forwarded):
-            self.held_s[stream] = waiting_s[forwarded[0]] + self.patience.forward_timeout_s
-            later = mine & (np.arange(len(mine)) >= forwarded[0])
-            waiting_s[later] = np.maximum(waiting_s[later], self.held_s[stream])
+    def _held(self, stream: int, waiting_s: NDArray, orphaned: NDArray) -> NDArray:
+        """When each message of *stream* is sent, or sent again: one that is forwarded in vain holds up all after it."""
+        first = int(np.searchsorted(waiting_s, orphaned[0]))
+        while first < len(waiting_s) and waiting_s[first] < orphaned[1]:
+            self.held_s[stream] = waiting_s[first] + self.patience.forward_timeout_s
+            waiting_s[first:] = np.maximum(waiting_s[first:], self.held_s[stream])
+        return waiting_s

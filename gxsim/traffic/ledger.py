@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.batching import Cutting
+from gxsim.kernels.intervals import at
 from gxsim.kernels.uptime import ALWAYS, Windows, both, either
 from gxsim.model.ledger import Ledger
 from gxsim.traffic.delivery import Orderer
 from gxsim.traffic.reigns import Reigns
 
 COMMIT_S = {"goleveldb": 1 / 372, "CouchDB": 1 / 194}  # Caliper on Fabric 1.4.0, 100-byte assets
+Leg = tuple[NDArray, NDArray]  # (changes,) times, and one-way delays from each on
 # The stages of a transaction: each ends at one of its times, and begins at the one before.
 STAGES = {
     "outbox": "taken_s",
@@ -32,7 +34,9 @@ STAGES = {
 class Channel:
     """One channel of a ledger in one run: when each of its stages is there.
 
-    ``peers`` says by Service when a peer answers and can write; one that is not listed always does.
+    ``peers`` says by Service when a peer answers and can write; one that is not listed always does. ``legs`` has
+    one-way delays of the network by name (``endorse/ORGANISATION``, ``submit``, ``forward``, ``deliver/PEER``,
+    ``event``) and ``open`` when a message gets through; a leg that is not listed has no delay and is always open.
     """
 
     ledger: Ledger
@@ -42,6 +46,17 @@ class Channel:
     chaincode: Windows = field(default_factory=lambda: ALWAYS)
     peers: Mapping[str, Windows] = field(default_factory=dict)
     projector: Windows = field(default_factory=lambda: ALWAYS)
+    legs: Mapping[str, Leg] = field(default_factory=dict)
+    open: Mapping[str, Windows] = field(default_factory=dict)
+
+    def leg_s(self, name: str, at_s: NDArray) -> NDArray:
+        """One way of a message that leaves at *at_s*, by the leg: what every hop costs, and the network's delay."""
+        hop_s = np.full(len(at_s), self.ledger.costs.hop_s)
+        return hop_s + at(*self.legs[name], at_s) if name in self.legs else hop_s
+
+    def reach(self, name: str) -> Windows:
+        """When messages get through on a leg."""
+        return self.open.get(name, ALWAYS)
 
     @property
     def up(self) -> dict[str, Windows]:
@@ -52,7 +67,10 @@ class Channel:
     def endorsing(self) -> list[Windows]:
         """By organisation: when a peer of it and the chaincode answer."""
         up = self.up
-        return [both(either([up[p] for p in peers]), self.chaincode) for peers in self.ledger.endorsers.values()]
+        return [
+            both(both(either([up[peer] for peer in peers]), self.chaincode), self.reach(f"endorse/{organisation}"))
+            for organisation, peers in self.ledger.endorsers.items()
+        ]
 
     @property
     def endorsements(self) -> int:

@@ -81,7 +81,8 @@ class Stages:
         self.again = Waiting.fresh(np.empty(0))  # taken before, and to be taken once more
         self.polls = 0  # looks at the outbox so far
         self.submit = Servers(channel.submitter, costs.submitters)
-        self.endorse = [Servers(windows, costs.endorse_servers) for windows in channel.endorsing]
+        endorsing = zip(ledger.endorsers, channel.endorsing, strict=True)
+        self.endorse = {organisation: Servers(windows, costs.endorse_servers) for organisation, windows in endorsing}
         streams = PersistentStreams(costs.submitters, channel.reigns, ledger.patience)
         self.streams = streams if ledger.broadcast == PERSISTENT else None
         self.travelling = Waiting.fresh(np.empty(0))  # sent, not yet at a leader
@@ -120,12 +121,13 @@ class Stages:
         upto = int(np.floor(until_s / ledger.poll_s))
         looks_s = np.arange(self.polls + 1, upto + 1) * ledger.poll_s
         self.polls = max(upto, self.polls)
-        there = within(looks_s, self.channel.submitter) & within(looks_s, self.channel.reigns.accepting)
+        windows = (self.channel.submitter, self.channel.reigns.accepting, self.channel.reach("submit"))
+        there = np.all([within(looks_s, one) for one in windows], axis=0)
         rows, taken_s = self._polled(looks_s, np.where(there, costs.outbox_batch, 0))
-        proposed_s = self.submit.pass_through(taken_s, costs.submit_s) + costs.hop_s
+        proposed_s = self.submit.pass_through(taken_s, costs.submit_s)
         endorsed_s, read_s = self._endorsed(rows, proposed_s)
-        sent_s = np.maximum.accumulate(endorsed_s + 3 * costs.hop_s)  # to the client, to an orderer, to the leader
-        arrival_s = self._taken(sent_s)
+        legs_s = self.channel.leg_s("submit", endorsed_s) + self.channel.leg_s("forward", endorsed_s)
+        arrival_s = self._taken(np.maximum.accumulate(endorsed_s + legs_s))
         return replace(
             rows,
             taken_s=taken_s,
@@ -149,13 +151,14 @@ class Stages:
         return rows, taken_s
 
     def _endorsed(self, rows: Waiting, proposed_s: NDArray) -> tuple[NDArray, NDArray]:
-        """When enough organisations have endorsed, and when they read the state; an old envelope is not sent to any."""
+        """When enough organisations have answered, and when they read the state; an old envelope is not sent to any."""
         anew = (rows.attempts == 0) | (self.channel.ledger.resubmission != ENVELOPE)
-        costs, asked_s = self.channel.ledger.costs, proposed_s[anew]
-        answers_s = [station.pass_through(asked_s, costs.endorse_s) for station in self.endorse]
-        enough_s = np.sort(answers_s, axis=0)[self.channel.endorsements - 1]
+        service_s, sent_s, answers_s = self.channel.ledger.costs.endorse_s, proposed_s[anew], []
+        for organisation, station in self.endorse.items():
+            leg_s = self.channel.leg_s(f"endorse/{organisation}", sent_s)
+            answers_s.append(station.pass_through(np.maximum.accumulate(sent_s + leg_s), service_s) + leg_s)
         endorsed_s, read_s = proposed_s.copy(), rows.read_s.copy()
-        endorsed_s[anew] = read_s[anew] = enough_s
+        endorsed_s[anew] = read_s[anew] = np.sort(answers_s, axis=0)[self.channel.endorsements - 1]
         return np.maximum.accumulate(endorsed_s), read_s
 
     def _taken(self, sent_s: NDArray) -> NDArray:
@@ -227,7 +230,9 @@ class Stages:
             ordered_s=np.repeat(blocks.committed_s, sizes),
             delivered_s=np.repeat(delivered_s[event], sizes),
             committed_s=each_s,
-            projected_s=self.project.pass_through(each_s + ledger.costs.hop_s, ledger.costs.project_s),
+            projected_s=self.project.pass_through(
+                np.maximum.accumulate(each_s + self.channel.leg_s("event", each_s)), ledger.costs.project_s
+            ),
             again=ordered.original_s < np.inf,
             valid=self._valid(ordered, np.repeat(self.peers.known_s(peer_s), sizes)),
             block_s=blocks.committed_s,
