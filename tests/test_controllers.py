@@ -10,7 +10,7 @@ from gxsim.controllers.deletion import delete_pod
 from gxsim.controllers.deployment import bounds
 from gxsim.controllers.informer import WorkQueue
 from gxsim.controllers.names import HASH_LABEL, template_hash
-from gxsim.controllers.probes import failing_s, passing_s
+from gxsim.controllers.probes import Run, hanging, passing_s, starting, unready_s
 from gxsim.controllers.taint_eviction import toleration_s
 from gxsim.load.objects import cluster
 from gxsim.load.pods import pod_template
@@ -130,8 +130,38 @@ def test_the_shortest_matching_toleration_counts_and_none_means_at_once() -> Non
 
 def test_a_readiness_probe_notices_at_its_next_run_and_gives_up_after_its_failures() -> None:
     probe = Probe(initial_delay_s=5.0, period_s=10.0, failure_threshold=3, timeout_s=1.0)
-    assert passing_s([probe], [], 0.0, 12.0) == 15.0
-    assert failing_s([probe], 0.0, 20.0) == 25.0 + 2 * 10.0 + 1.0
+    run = Run(started_s=100.0, seen_s=100.5, answers_s=112.0)
+    assert passing_s([probe], [], run) == 120.5
+    assert unready_s([probe], [], run, 130.0) == 130.5 + 2 * 10.0 + 1.0
+
+
+def test_a_readiness_probe_begins_at_once_where_the_startup_probe_has_passed() -> None:
+    startup, readiness = Probe(period_s=5.0, failure_threshold=60), Probe(period_s=30.0)
+    run = Run(started_s=100.0, seen_s=101.0, answers_s=112.0, share=0.2)
+    assert passing_s([readiness], [startup], run) == 116.0  # ticks of the startup probe: 101, 106, 111, 116
+
+
+def test_ticks_within_the_initial_delay_are_left_out() -> None:
+    probe = Probe(initial_delay_s=12.0, period_s=10.0)
+    run = Run(started_s=100.0, seen_s=100.0, answers_s=100.0)
+    assert passing_s([probe], [], run) == 120.0
+
+
+def test_a_liveness_probe_kills_what_takes_longer_to_start_than_it_waits_unless_a_startup_probe_waits_longer() -> None:
+    liveness, startup = Probe(period_s=10.0, termination_grace_period_s=5.0), Probe(period_s=10.0, failure_threshold=6)
+    slow = Run(started_s=100.0, seen_s=100.0, answers_s=140.0, share=0.5)
+    failure = starting([], [liveness], slow)
+    assert (failure.time_s, failure.grace_s) == (125.0, 5.0)  # ticks at 105, 115, 125
+    assert starting([startup], [liveness], slow).time_s == math.inf
+    never = Run(started_s=100.0, seen_s=100.0, answers_s=math.inf, share=0.5)
+    assert starting([startup], [liveness], never).time_s == 155.0
+    assert starting([], [liveness], Run(started_s=100.0, seen_s=100.0, answers_s=125.0, share=0.5)).time_s == math.inf
+
+
+def test_the_first_of_several_liveness_probes_that_fails_counts_with_its_own_grace() -> None:
+    slow, fast = Probe(period_s=60.0), Probe(period_s=5.0, failure_threshold=2, termination_grace_period_s=1.0)
+    failure = hanging([slow, fast], Run(started_s=0.0, seen_s=0.0, answers_s=0.0), 1000.0)
+    assert (failure.time_s, failure.grace_s) == (1006.0, 1.0)
 
 
 def test_a_failed_sync_waits_twice_as_long_each_time_and_a_pause_under_way_is_not_prolonged() -> None:

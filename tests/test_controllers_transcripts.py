@@ -13,13 +13,14 @@ from gxsim.engine.phases import Phases
 from gxsim.engine.simulation import Simulation
 from gxsim.engine.start import start
 from gxsim.load.objects import cluster
-from gxsim.model.control_plane import ControlPlane, PodTiming
+from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
 from gxsim.model.fault import Fault, FaultSelector
+from gxsim.model.model import Usage
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
-from gxsim.state import ENDPOINTS, NO_OWNER, PENDING, PHASE_RUNNING, ClusterState
+from gxsim.state import ENDPOINTS, NO_OWNER, PENDING, PHASE_FAILED, PHASE_RUNNING, PHASES, ClusterState
 from gxsim.timeline import Timeline
-from gxsim.units import duration_s
+from gxsim.units import duration_s, whole
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "testdata" / "failures").glob("*.txt"))
 TOLERATIONS = [
@@ -54,6 +55,9 @@ class Teller:
         self.timings: list[PodTiming] = []
         self.control_plane: dict[str, Any] = {}
         self.etcd: tuple[str, ...] = ()
+        self.kubelet: dict[str, float] = {}
+        self.truth = False
+        self.usage: list[Usage] = []
 
     def told(self, command: str) -> str:
         verb, *words = command.split()
@@ -61,12 +65,12 @@ class Teller:
         given = dict(word.split("=", 1) for word in words if "=" in word)
         return "\n".join(getattr(self, f"do_{verb}")(*plain, **given)) or "ok"
 
-    def do_nodes(self, count: str, cpu: str = "4", zones: str = "0") -> Iterator[str]:
+    def do_nodes(self, count: str, cpu: str = "4", zones: str = "0", memory: str = "16Gi") -> Iterator[str]:
         for i in range(int(count)):
             labels = {"kubernetes.io/hostname": f"n{i}"}
             if int(zones):
                 labels["topology.kubernetes.io/zone"] = f"z{i % int(zones)}"
-            capacity = {"cpu": cpu, "memory": "16Gi", "pods": "20"}
+            capacity = {"cpu": cpu, "memory": memory, "pods": "20"}
             node = {"kind": "Node", "metadata": {"name": f"n{i}", "labels": labels}, "status": {"capacity": capacity}}
             self.objects.append(node)
         yield from ()
@@ -80,13 +84,47 @@ class Teller:
         }
         yield from ()
 
+    def do_tell(self, what: str) -> Iterator[str]:
+        """``tell truth``: also when pods truly answer."""
+        self.truth = what == "truth"
+        yield from ()
+
+    def do_kubelet(self, **given: str) -> Iterator[str]:
+        """Parameters of the kubelet; ``memory_available=100Mi`` and other amounts of memory without their suffix."""
+        for name, value in given.items():
+            self.kubelet |= {f"{name}_bytes": whole(value)} if value.endswith("i") else {name: float(value)}
+        yield from ()
+
+    def do_usage(self, workload: str, memory: str, per_day: str = "0") -> Iterator[str]:
+        """What a pod of *workload* uses, and what that grows by in a day."""
+        self.usage.append(
+            Usage(
+                namespace="app",
+                workload=workload,
+                cpu_milli=0,
+                memory_bytes=whole(memory),
+                memory_per_day_bytes=whole(per_day),
+                source="chosen",
+            )
+        )
+        yield from ()
+
     def do_workload(self, reference: str, **given: str) -> Iterator[str]:
-        """``workload Deployment/web replicas=3 cpu=500m start=2 ready=5`` and further fields of its spec."""
+        """``workload Deployment/web replicas=3 cpu=500m start=2 ready=5`` and further fields of its spec.
+
+        ``memory=`` is the request (none: ``memory=0``), ``limit=`` the limit, ``priority=`` and ``grace=`` the pods';
+        ``readiness=5x2`` a probe every 5 s with a failure threshold of 2, likewise ``startup=`` and ``liveness=``; that
+        one's own grace period is ``livenessGrace=``; ``preStop=`` a sleep; ``pull=`` the imagePullPolicy; ``known=``
+        the time to Ready without a readiness probe where it is not ``ready=``.
+        """
         kind, name = reference.split("/")
         times = {key: float(given.pop(key)) for key in ("start", "ready", "stop") if key in given}
-        self.timings.append(PodTiming(labels={"app": name}, **{f"{key}_s": value for key, value in times.items()}))
-        requests = {"cpu": given.pop("cpu", "100m"), "memory": "64Mi"}
-        pod = {"containers": [{"name": "c", "resources": {"requests": requests}}], "tolerations": TOLERATIONS}
+        known_s = float(given.pop("known")) if "known" in given else times.get("ready", 0.0)
+        seconds = {f"{key}_s": value for key, value in times.items()}
+        self.timings.append(PodTiming(labels={"app": name}, unprobed_ready_s=known_s, **seconds))
+        pod: dict[str, Any] = {"containers": [container(given)], "tolerations": TOLERATIONS}
+        pod |= {"priority": int(given.pop("priority"))} if "priority" in given else {}
+        pod |= {"terminationGracePeriodSeconds": int(given.pop("grace"))} if "grace" in given else {}
         spec: dict[str, Any] = {key: int(value) if value.isdigit() else value for key, value in given.items()}
         rolling = {key: spec.pop(key) for key in ("maxSurge", "maxUnavailable") if key in spec}
         if rolling:
@@ -139,7 +177,7 @@ class Teller:
             selector = FaultSelector(namespaces=("app",), pods={"app": (target[4:],)})
         elif target:
             selector = FaultSelector(nodes=tuple(target.split(",")))
-        kind = KINDS.get(action.split("-")[0]) or given.pop("kind", "Operation")
+        kind = given.pop("kind", KINDS.get(action.split("-")[0], "Operation"))
         self.faults.append(
             Fault(
                 name=f"{action}-{len(self.faults)}",
@@ -155,7 +193,7 @@ class Teller:
         yield from ()
 
     def do_run(self, until: str) -> Iterator[str]:
-        yield from story(*self.run(until))
+        yield from story(*self.run(until), truth=self.truth)
 
     def run(self, until: str) -> tuple[ClusterState, Timeline]:
         state = ClusterState(cluster(self.objects))
@@ -170,6 +208,7 @@ class Teller:
             leases_s=-1.0 - np.arange(count) / 2,
             status_s=np.full(count, 3.0),
             reconcile_s=np.full(count, 4.0),
+            eviction_s=np.full(count, 5.0),
         )
         sim = Simulation(
             state,
@@ -180,21 +219,46 @@ class Teller:
             pod_timings=self.timings,
             control_plane=ControlPlane(**self.control_plane),
             etcd_members=self.etcd,
+            kubelet=Kubelet(**self.kubelet),
+            usage=self.usage,
         )
         return state, sim.run(duration_s(until))
 
 
-def story(state: ClusterState, timeline: Timeline) -> Iterator[str]:
-    """Every change after the start, pods of one sort on one line."""
+def container(given: dict[str, str]) -> dict[str, Any]:
+    """The container that a ``workload`` command describes; its words are taken out of *given*."""
+    requests = {"cpu": given.pop("cpu", "100m"), "memory": given.pop("memory", "64Mi")}
+    resources = {"requests": {name: amount for name, amount in requests.items() if amount != "0"}}
+    resources |= {"limits": {"memory": given.pop("limit")}} if "limit" in given else {}
+    made: dict[str, Any] = {"name": "c", "image": "c", "resources": resources}
+    for kind in ("startup", "readiness", "liveness"):
+        if kind in given:
+            period, _, threshold = given.pop(kind).partition("x")
+            made[f"{kind}Probe"] = {"periodSeconds": int(period), "failureThreshold": int(threshold or 3)}
+    if "livenessGrace" in given:
+        made["livenessProbe"]["terminationGracePeriodSeconds"] = int(given.pop("livenessGrace"))
+    if "preStop" in given:
+        made["lifecycle"] = {"preStop": {"exec": {"command": ["sh", "-c", f"sleep {given.pop('preStop')}"]}}}
+    if "pull" in given:
+        made["imagePullPolicy"] = given.pop("pull")
+    return made
+
+
+def story(state: ClusterState, timeline: Timeline, *, truth: bool) -> Iterator[str]:
+    """Every change after the start, pods of one sort on one line; *truth*: also when pods answer."""
     lines: dict[tuple[float, int, str], list[str]] = defaultdict(list)
-    for order, (time_s, what, who) in enumerate((*node_changes(state, timeline), *pod_changes(state, timeline))):
+    names = told_names(state)
+    changes = (*node_changes(state, timeline), *pod_changes(state, timeline, truth=truth))
+    for order, (time_s, what, who) in enumerate(changes):
         del order
         lines[time_s, 0 if who.startswith("n") else 1, what].append(who)
     for event in timeline.events:
-        if event.reason in TOLD:
+        if event.reason in TOLD and event.message != "Stopping containers":
             times = f" ({event.count} times until {event.last_s:.2f} s)" if event.last_s is not None else ""
-            message = re.sub(r"web-\w+-\w+", "web-…", event.message)
-            lines[event.time_s, 2, f"{event.reason}: {message}{times}"].append(event.kind)
+            message = re.sub(r"app/[\w-]+", lambda key: names.get(key.group(), key.group()), event.message)
+            message = re.sub(r"web-\w+-\w+", "web-…", message)
+            who = event.name if event.kind == "Node" else names.get(event.name, event.kind)
+            lines[event.time_s, 2, f"{event.reason}: {message}{times}"].append(who)
     for (time_s, _, what), who in sorted(lines.items(), key=lambda item: (item[0][0], item[0][1])):
         yield f"{time_s:9.2f} s  {', '.join(who)} {what}"
 
@@ -203,6 +267,8 @@ TOLD = (
     *("DrainFailed", "FailedCreate", "FailedScheduling", "ProgressDeadlineExceeded", "EvictionRefused", "NodeDrained"),
     *("Completed", "BackoffLimitExceeded", "DeadlineExceeded"),
     *("SuccessfulCreate", "JobAlreadyActive", "TooManyMissedTimes", "UnknownTimeZone"),
+    *("EvictionThresholdMet", "Evicted", "OOMKilling", "SystemOOM"),
+    *("ErrImageNeverPull", "ImagePullBackOff", "Killing"),
 )
 
 
@@ -220,28 +286,38 @@ def node_changes(state: ClusterState, timeline: Timeline) -> Iterator[tuple[floa
                 yield time_s, f"{'+' if value else '-'}{taint.rpartition('/')[2]}", node_name
 
 
-def pod_changes(state: ClusterState, timeline: Timeline) -> Iterator[tuple[float, str, str]]:
+def told_names(state: ClusterState) -> dict[str, str]:
+    """What each pod is called: its own name in a StatefulSet or alone, else its workload and a number; by pod key."""
     counts: dict[str, int] = defaultdict(int)
+    names = {}
     for pod in range(len(state.pod_names)):
-        app = state.templates[state.pod_template[pod]].labels["app"]
-        name = state.pod_names[pod]
-        owner = int(state.pod_owner[pod])
+        app, owner = state.templates[state.pod_template[pod]].labels["app"], int(state.pod_owner[pod])
+        names[state.pod_key(pod)] = state.pod_names[pod]
         if owner != NO_OWNER and state.owners[owner].kind != "StatefulSet":
-            name = f"{app}#{counts[app]}"
+            names[state.pod_key(pod)] = f"{app}#{counts[app]}"
             counts[app] += 1
+    return names
+
+
+def pod_changes(state: ClusterState, timeline: Timeline, *, truth: bool) -> Iterator[tuple[float, str, str]]:
+    names = told_names(state)
+    for pod in range(len(state.pod_names)):
+        name = names[state.pod_key(pod)]
         for time_s, value in after_start(timeline, "pod_exists", pod):
             yield time_s, "created" if value else "gone", name
         for time_s, value in after_start(timeline, "pod_node", pod):
             if value != PENDING:
                 yield time_s, f"bound to {state.nodes[int(value)].name}", name
         for time_s, value in after_start(timeline, "pod_phase", pod):
-            if value == PHASE_RUNNING:
-                yield time_s, "running", name
+            if value in (PHASE_RUNNING, PHASE_FAILED):
+                yield time_s, PHASES[int(value)].lower(), name
         for time_s, value in after_start(timeline, "pod_terminating", pod):
             if value:
                 yield time_s, "terminating", name
         for time_s, value in after_start(timeline, "pod_endpoint", pod):
             yield time_s, f"endpoint {ENDPOINTS[int(value)]}", name
+        for time_s, value in after_start(timeline, "pod_serving", pod) if truth else ():
+            yield time_s, "answers" if value else "is silent", name
         for time_s, value in after_start(timeline, "pod_restarts", pod):
             yield time_s, f"restarted ({int(value)})", name
 

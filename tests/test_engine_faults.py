@@ -1,5 +1,6 @@
 """Kinds of fault that need no story: levels, workflows, traces, disks, memory, and what is refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from gxsim.load.objects import cluster
 from gxsim.load.traces import with_traces
 from gxsim.model.control_plane import ControlPlane, Kubelet
 from gxsim.model.fault import Fault, FaultSelector
+from gxsim.model.model import Usage
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import PHASE_FAILED, PHASE_SUCCEEDED, ClusterState
 from gxsim.timeline import Timeline
 
 GIBIBYTE = 2**30
+PODS = FaultSelector(namespaces=("app",))
 
 
 def workload(kind: str, name: str, *, limit: str = "", **spec: object) -> dict:
@@ -34,7 +37,9 @@ def workload(kind: str, name: str, *, limit: str = "", **spec: object) -> dict:
     return {"kind": kind, "metadata": metadata, "spec": spec}
 
 
-def simulate(*faults: Fault, objects: tuple[dict, ...] = (), until_s: float = 600.0) -> tuple[ClusterState, Timeline]:
+def simulate(
+    *faults: Fault, objects: tuple[dict, ...] = (), until_s: float = 600.0, usage: Sequence[Usage] = ()
+) -> tuple[ClusterState, Timeline]:
     nodes = [
         {
             "kind": "Node",
@@ -46,7 +51,7 @@ def simulate(*faults: Fault, objects: tuple[dict, ...] = (), until_s: float = 60
     state = ClusterState(cluster([*nodes, workload("Deployment", "web", replicas=2, limit="512Mi"), *objects]))
     framework = Framework(state)
     start(state, framework)
-    sim = Simulation(state, framework=framework, streams=Streams(1), faults=faults)
+    sim = Simulation(state, framework=framework, streams=Streams(1), faults=faults, usage=usage)
     return state, sim.run(until_s)
 
 
@@ -60,7 +65,9 @@ def refusal(fault: Fault) -> str:
 
 
 def test_memory_beyond_its_limit_kills_a_container_again_and_again() -> None:
-    stress = Fault(kind="StressChaos", action="memory-stress", parameters={"size": "1Gi"}, at_s=10, duration_s=60)
+    stress = Fault(
+        kind="StressChaos", action="memory-stress", selector=PODS, parameters={"size": "1Gi"}, at_s=10, duration_s=60
+    )
     state, _ = simulate(stress)
     assert {e.reason for e in state.events} >= {"OOMKilling"}
     assert (state.pod_restarts[:2] >= 3).all()
@@ -68,10 +75,67 @@ def test_memory_beyond_its_limit_kills_a_container_again_and_again() -> None:
 
 
 def test_memory_within_its_limit_is_a_level_only() -> None:
-    stress = Fault(name="s", kind="StressChaos", action="memory-stress", parameters={"size": "256Mi"}, duration_s=60)
+    stress = Fault(
+        name="s", kind="StressChaos", action="memory-stress", selector=PODS, parameters={"size": "256Mi"}, duration_s=60
+    )
     state, timeline = simulate(stress)
     assert not state.pod_restarts.any()
     assert timeline.levels("memory-stress/s")[1].tolist() == [256 * 2**20, 0.0]
+
+
+def test_a_memory_stress_without_a_size_is_refused() -> None:
+    fault = Fault(kind="StressChaos", action="memory-stress", selector=PODS)
+    assert refusal(fault) == "faults[0].parameters.size: is missing: how much memory is taken, such as 512Mi"
+
+
+def test_a_wrong_time_of_a_memory_stress_is_refused() -> None:
+    fault = Fault(kind="StressChaos", action="memory-stress", selector=PODS, parameters={"size": "1Gi", "time": "soon"})
+    expected = "faults[0].parameters.time: expected a duration such as 250ms, 5m or 2h, got 'soon'"
+    assert refusal(fault) == expected
+
+
+def test_a_wrong_oom_score_is_refused() -> None:
+    selector, parameters = FaultSelector(nodes=("n0",)), {"size": "1Gi", "oomScoreAdj": 2000}
+    fault = Fault(kind="StressChaos", action="node-memory-hog", selector=selector, parameters=parameters)
+    expected = "faults[0].parameters.oomScoreAdj: expected a whole number from -1000 to 1000, got 2000"
+    assert refusal(fault) == expected
+
+
+def test_the_kernel_kills_while_the_api_server_is_away() -> None:
+    away = Fault(
+        name="away",
+        kind="ComponentChaos",
+        action="component-stop",
+        parameters={"component": "kube-apiserver"},
+        at_s=10,
+        duration_s=60,
+    )
+    stress = Fault(
+        name="s", kind="StressChaos", action="memory-stress", selector=PODS, parameters={"size": "1Gi"}, at_s=20
+    )
+    state, timeline = simulate(away, stress, until_s=60)
+    assert [e.time_s for e in state.events if e.reason == "OOMKilling"] == [20.0, 20.0]
+    assert not timeline.at("pod_serving", 20.0)[:2].any()
+    assert timeline.at("pod_ready", 20.0)[:2].all()  # nobody can be told
+
+
+def test_a_pod_never_begins_above_its_limit_whatever_the_model_states() -> None:
+    stated = Usage(namespace="app", workload="web", cpu_milli=0, memory_bytes=GIBIBYTE, source="chosen")
+    state, _ = simulate(usage=[stated])
+    assert not state.events
+
+
+def test_a_leak_that_reaches_its_limit_begins_anew_after_the_restart() -> None:
+    leak = Usage(
+        namespace="app",
+        workload="web",
+        cpu_milli=0,
+        memory_bytes=GIBIBYTE // 4,
+        memory_per_day_bytes=24 * 9 * GIBIBYTE // 4,  # a quarter of a gibibyte is left: 400 s
+        source="chosen",
+    )
+    state, _ = simulate(usage=[leak], until_s=900)
+    assert [e.time_s for e in state.events if e.reason == "OOMKilling"] == pytest.approx([400, 400, 801, 801], abs=0.01)
 
 
 def test_a_full_disk_evicts_and_a_freed_one_takes_pods_again() -> None:

@@ -17,7 +17,7 @@ from gxsim.observe.incident import incident
 from gxsim.observe.pods import pod_fates
 from gxsim.observe.services import service_intervals, service_series, service_table
 from gxsim.observe.table import Table
-from gxsim.observe.unrecovered import unrecovered
+from gxsim.observe.unrecovered import TO_AN_END, unrecovered
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import ENDPOINT_READY, PENDING, PHASE_RUNNING, ClusterState, Event, kind_of
@@ -132,7 +132,9 @@ def test_everybody_who_should_answer_and_does_not_is_told_with_a_cause(run: tupl
     rows = list(told(state, timeline)["unrecovered"].rows())
     silent = state.pod_active & ~(state.pod_ready & state.pod_serving)
     listed = {row["pod"] for row in rows if row["pod"]}
-    assert {state.pod_names[pod] for pod in np.flatnonzero(silent) if kind_of(state, int(pod)) != "Job"} <= listed
+    assert {
+        state.pod_names[pod] for pod in np.flatnonzero(silent) if kind_of(state, int(pod)) not in TO_AN_END
+    } <= listed
     for row in rows:
         assert row["cause"] in REMEDIES, row
         assert row["why"]

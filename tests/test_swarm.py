@@ -1,16 +1,19 @@
 """Does anything break under any schedule of faults? Random clusters and faults from a seed, which a failure names."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
 
+from gxsim.controllers.node_memory import NodeMemory
 from gxsim.engine.simulation import Simulation
 from gxsim.engine.start import start
 from gxsim.load.objects import cluster
 from gxsim.model.cluster import Cluster
 from gxsim.model.control_plane import ControlPlane, Kubelet
 from gxsim.model.fault import DIRECTIONS, Fault, FaultSelector
+from gxsim.model.model import Usage
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import NO_OWNER, PENDING, READY, ClusterState
@@ -21,6 +24,10 @@ FAULTS_UNTIL_S, QUIET_UNTIL_S = 2 * HOUR_S, 4 * HOUR_S
 TOLERATIONS = [
     {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
     for what in ("not-ready", "unreachable")
+]
+USAGE = [
+    Usage(namespace="app", workload=name, cpu_milli=0, memory_bytes=mebibytes * 2**20, source="chosen")
+    for name, mebibytes in (("web0", 96), ("db", 32))
 ]
 PROBE = {"httpGet": {"port": 80}, "periodSeconds": 5, "failureThreshold": 2}
 NODE_ACTIONS = ("node-stop", "node-reboot", "kubelet-stop", "node-cordon", "node-drain", "node-taint", "node-delete")
@@ -34,6 +41,7 @@ DEGRADATIONS = (  # kind, action, and how its parameters are drawn
     ("StressChaos", "cpu-stress", lambda rng: {"workers": int(rng.integers(1, 64)), "load": int(rng.integers(1, 101))}),
     ("TimeChaos", "clock-skew", lambda rng: {"offset": f"{rng.integers(-3600, 3601)}s"}),
 )
+MEBIBYTE = 2**20
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "registry")
 
 
@@ -86,6 +94,8 @@ def random_cluster(rng: np.random.Generator) -> Cluster:
 
 def workload(kind: str, name: str, rng: np.random.Generator, **spec: object) -> dict:
     container: dict = {"name": "c", "resources": {"requests": {"cpu": f"{rng.integers(1, 8) * 50}m", "memory": "64Mi"}}}
+    if rng.random() < 0.5:
+        container["resources"]["limits"] = {"memory": "256Mi"}
     if rng.random() < 0.5:
         container["readinessProbe"] = PROBE
     if rng.random() < 0.3:
@@ -144,7 +154,7 @@ def random_fault(rng: np.random.Generator, nodes: list[str], name: str) -> Fault
     at_s = float(rng.uniform(0, 0.7 * FAULTS_UNTIL_S))
     when = {"name": name, "at_s": at_s, "duration_s": float(rng.uniform(1, FAULTS_UNTIL_S - at_s))}
     chosen = tuple(rng.choice(nodes, size=int(rng.integers(1, len(nodes) + 1)), replace=False).tolist())
-    match rng.integers(7):
+    match rng.integers(8):
         case 0 | 1:
             return Fault(
                 kind="NodeChaos",
@@ -171,6 +181,8 @@ def random_fault(rng: np.random.Generator, nodes: list[str], name: str) -> Fault
             )
         case 5:
             return random_degradation(rng, chosen, nodes, when)
+        case 6:
+            return memory_fault(rng, chosen, when)
     if rng.random() < 0.5:
         replicas = {"replicas": int(rng.integers(0, 7))}
         target = FaultSelector(workloads=("Deployment/web0",))
@@ -191,6 +203,24 @@ def random_degradation(rng: np.random.Generator, chosen: tuple[str, ...], nodes:
     return Fault(kind=kind, action=action, selector=selector, parameters=parameters(rng), **linked, **when)
 
 
+def memory_fault(rng: np.random.Generator, nodes: tuple[str, ...], when: dict[str, Any]) -> Fault:
+    """A leak in some pods, or a process that takes up to more than a node has, at once or slowly."""
+    growth = {"time": f"{rng.integers(0, 1800)}s"}
+    if rng.random() < 0.5:
+        size = {"size": int(rng.integers(1, 24 * 1024)) * MEBIBYTE, "oomScoreAdj": int(rng.integers(-1000, 1001))}
+        selector = FaultSelector(nodes=nodes)
+        return Fault(
+            kind="StressChaos", action="memory-stress", selector=selector, parameters={**growth, **size}, **when
+        )
+    size = {"size": int(rng.integers(1, 2048)) * MEBIBYTE}
+    share = {
+        "mode": "fixed-percent",
+        "value": int(rng.integers(1, 101)),
+        "selector": FaultSelector(namespaces=("app",)),
+    }
+    return Fault(kind="StressChaos", action="memory-stress", parameters={**growth, **size}, **share, **when)
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_whatever_happens_the_state_stays_consistent_and_the_cluster_recovers(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -204,7 +234,8 @@ def test_whatever_happens_the_state_stays_consistent_and_the_cluster_recovers(se
         framework=framework,
         streams=Streams(seed),
         control_plane=ControlPlane(leader_election=bool(rng.random() < 0.5), leader=str(rng.choice(["", nodes[0]]))),
-        kubelet=Kubelet(),
+        kubelet=Kubelet(memory_available_bytes=int(rng.choice([0, 100 * MEBIBYTE]))),
+        usage=USAGE,
         faults=random_faults(rng, nodes),
         etcd_members=tuple(nodes[:3]) if rng.random() < 0.5 else (),
     )
@@ -214,8 +245,13 @@ def test_whatever_happens_the_state_stays_consistent_and_the_cluster_recovers(se
     assert not state.unschedulable.any()
     lasting = state.pod_exists & ~of_jobs(state)
     assert not (lasting & state.pod_terminating).any()
-    settled = lasting & (state.pod_node != PENDING) & ~state.pod_ready
+    settled = lasting & state.pod_active & (state.pod_node != PENDING) & ~state.pod_ready  # evicted ones stay as Failed
     assert not settled.any(), [state.pod_key(int(pod)) for pod in np.flatnonzero(settled)]
+    anew = NodeMemory(state, USAGE)
+    anew.follow(state)
+    for node in range(len(nodes)):
+        kept = simulation.components.memory.available_bytes(state, node, QUIET_UNTIL_S)
+        assert kept == anew.available_bytes(state, node, QUIET_UNTIL_S)
     wrong = missing(state) + unfinished(simulation)
     assert wrong == [] or "q" in {quota["metadata"]["name"] for quota in given.quotas}
 

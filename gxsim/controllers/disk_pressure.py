@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.controllers.disks import Disks
-from gxsim.controllers.informer import TOLERANCE_S, Informer, Log, tick_s
+from gxsim.controllers.informer import TOLERANCE_S, Informer, tick_s
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.node_pressure import DISK_PRESSURE, NodePressure
-from gxsim.kernels.pressure import CRITICAL_PRIORITY, collected_bytes, eviction_order, starved, threshold
+from gxsim.kernels.pressure import collected_bytes, eviction_order, starved, threshold
 from gxsim.model.control_plane import Kubelet as Parameters
-from gxsim.state import PENDING, PHASE_FAILED, PHASE_PENDING, PHASE_RUNNING, ClusterState, Event
+from gxsim.state import PHASE_FAILED, PHASE_RUNNING, ClusterState, Event
 
 
 class DiskPressure:
@@ -41,7 +41,6 @@ class DiskPressure:
         self._least, self._reclaim = threshold(share, disk), threshold(parameters.minimum_reclaim, disk)
         self._collected_below = (1 - parameters.image_gc_high) * disk
         self._next_s, self._next_gc_s = np.full((2, len(disk)), -math.inf)  # before which no kubelet looks again
-        self._pods, self._arrived = Log(), dict[int, float]()  # pods that a kubelet has yet to take or refuse
 
     # ---- what it does -------------------------------------------------------------------------------------------
 
@@ -51,14 +50,13 @@ class DiskPressure:
         changed = self._collect_images(state, now)
         for node in np.flatnonzero(self._looks_s(now) <= now + TOLERANCE_S).tolist():
             changed |= self._look(state, node, now)
-        changed |= self._admit(state, now)
+        changed |= self.pressure.refuse(state, now, lambda template: True)  # DaemonSets' pods tolerate the taint
         return self.pressure.tell(state, now, self.leases.online) or changed
 
     def due(self, state: ClusterState, now: float) -> float:
         looks_s = float(np.min(self._looks_s(now), initial=math.inf))
         images_s = float(np.min(self._collects_s(now), initial=math.inf))
-        refuses_s = min(self._arrived.values(), default=math.inf)
-        return min(looks_s, images_s, refuses_s, self.pressure.due_s(self.leases.online))
+        return min(looks_s, images_s, self.pressure.due_s(self.leases.online))
 
     # ---- when it looks ------------------------------------------------------------------------------------------
 
@@ -137,21 +135,3 @@ class DiskPressure:
         self.disks.follow(state, now)
         self._next_s[node] = now + self.parameters.eviction_cleanup_s
         return True
-
-    def _admit(self, state: ClusterState, now: float) -> bool:
-        """Turn away pods that come under pressure, such as those of DaemonSets, which tolerate the taint."""
-        for pod in self._pods.news(state.touched):
-            node = int(state.pod_node[pod])
-            if node == PENDING or pod in self._arrived or not self.pressure.says[node]:
-                continue
-            arrives = state.pod_exists[pod] and state.pod_phase[pod] == PHASE_PENDING
-            if arrives and state.templates[state.pod_template[pod]].priority < CRITICAL_PRIORITY:
-                self._arrived[pod] = now + self.parameters.admission_s
-        refused = [pod for pod, time_s in self._arrived.items() if time_s <= now + TOLERANCE_S]
-        for pod in refused:
-            del self._arrived[pod]
-            if state.pod_exists[pod] and state.pod_phase[pod] == PHASE_PENDING:
-                message = "Pod was rejected: The node had condition: [DiskPressure]."
-                state.emit(Event(now, "Pod", state.pod_key(pod), "Evicted", message))
-                state.finish(pod, PHASE_FAILED)
-        return bool(refused)

@@ -6,36 +6,22 @@ its node changes, so that what is planned is always what the pod's present state
 
 import heapq
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.controllers.attach_detach import Attachments
+from gxsim.controllers.durations import Timing, Timings
+from gxsim.controllers.image_pulls import ImagePulls
 from gxsim.controllers.informer import TOLERANCE_S, Informer, Log, tick_s
 from gxsim.controllers.lease import Leases
-from gxsim.controllers.probes import failing_s, passing_s
+from gxsim.controllers.probes import Failure, Run, hanging, passing_s, starting, unready_s
 from gxsim.model.control_plane import Kubelet as Parameters
-from gxsim.model.control_plane import PodTiming
-from gxsim.model.pod import PodTemplate, Probe
 from gxsim.state import PENDING, PHASE_FAILED, PHASE_RUNNING, PHASE_SUCCEEDED, READY, ClusterState, Event
 
 Plan = tuple[float, str]  # when, and which method of Kubelet carries it out
-
-
-@dataclass(slots=True)
-class Timing:
-    """Durations of the pods of one template, and its probes."""
-
-    start_s: float
-    ready_s: float
-    never_restarts: bool
-    run_s: float  # inf for containers that are always restarted
-    stop_s: float
-    startup: tuple[Probe, ...]
-    readiness: tuple[Probe, ...]
-    liveness: tuple[Probe, ...]
 
 
 @dataclass(slots=True)
@@ -45,6 +31,8 @@ class Memory:
     seen_s: float  # when it learned of the pod
     running: bool = False
     ready: bool = False
+    gone_s: float = math.inf  # when containers ended whose end it has not seen yet
+    killed_s: float = math.inf  # when containers end that it kills
     stalled_s: float = math.inf  # when the pod stopped answering
     answers_s: float = -math.inf  # when it answered again
     exits: int = 0  # in a row, for CrashLoopBackOff
@@ -57,38 +45,38 @@ class Kubelet:
 
     def __init__(
         self,
-        state: ClusterState,
         parameters: Parameters,
-        pod_timings: Sequence[PodTiming],
+        timings: Timings,
         *,
         leases: Leases,
         informer: Informer,
         attachments: Attachments,
         status_s: NDArray[np.float64],
         reconcile_s: NDArray[np.float64],
+        relist_s: NDArray[np.float64],
+        probe_share: Callable[[int], float],
     ):
-        """*status_s* and *reconcile_s* (nodes,) are times at which kubelets compare nodes and pods with the API's.
+        """*status_s*, *reconcile_s* and *relist_s* (nodes,) are times at which kubelets compare nodes and pods with the
+        API's, and look at their containers.
 
         A time that is nan is unknown: pods are compared half a period after there is something to put right.
+        *probe_share* says of each pod which share of its probes' periods passes before they first run.
         """
-        self.parameters, self.pod_timings = parameters, tuple(pod_timings)
+        self.parameters, self.timings = parameters, timings
         self.leases, self.informer = leases, informer
-        self.status_s, self.reconcile_s = status_s, reconcile_s
+        self.status_s, self.reconcile_s, self.relist_s = status_s, reconcile_s, relist_s
+        self.probe_share = probe_share
         self.attachments = attachments
         self._attachments_seen = 0
+        self.images = ImagePulls(parameters)
         self.crash_after_s: dict[int, float] = {}  # pods whose containers end so long after each start
         self._unmounted: set[int] = set()  # pods that wait for a volume to be attached
         self._posts: dict[int, float] = {}  # node the API does not hold for ready: when its kubelet says that it is
         self.online = leases.online.copy()
         self._pods = Log()
         self._memory: dict[int, Memory] = {}
-        self._timings: dict[int, Timing] = {}
         self._plans: dict[int, Plan] = {}
         self._heap: list[tuple[float, int]] = []
-        self._pulled: set[tuple[int, str]] = set()  # (node, image) that is there
-        self._unpulled: set[int] = set()  # pods that wait for a registry
-        self.registry_back_s = -math.inf  # since when images can be pulled; inf while they cannot
-        self._registry_seen_s = -math.inf
 
     # ---- what it does -------------------------------------------------------------------------------------------
 
@@ -107,10 +95,8 @@ class Kubelet:
             self._attachments_seen = self.attachments.revision
             for pod in sorted(self._unmounted):
                 changed |= self._look(state, pod, now)
-        if self.registry_back_s != self._registry_seen_s:
-            self._registry_seen_s = self.registry_back_s
-            for pod in sorted(self._unpulled):
-                changed |= self._look(state, pod, now)
+        for pod in self.images.woken():
+            changed |= self._look(state, pod, now)
         return self._act(state, now) or changed
 
     def due(self, state: ClusterState, now: float) -> float:
@@ -166,7 +152,7 @@ class Kubelet:
             self._memory.pop(pod, None)
             self._plans.pop(pod, None)
             self._unmounted.discard(pod)
-            self._unpulled.discard(pod)
+            self.images.forget(pod)
             return False
         if node == PENDING or not self.online[node]:
             self._plans.pop(pod, None)
@@ -175,7 +161,7 @@ class Kubelet:
         if memory is None:
             ready = bool(state.pod_ready[pod])
             if state.pod_running[pod]:
-                self._keep_images(state, pod)
+                self.images.keep(state, pod)
             memory = self._memory[pod] = Memory(now, running=bool(state.pod_running[pod]), ready=ready)
         changed = self._notice(state, pod, memory, now)
         plan = self._plan(state, pod, memory, now)
@@ -195,11 +181,15 @@ class Kubelet:
         if state.pod_running[pod] or not memory.running:
             memory.running = bool(state.pod_running[pod])
             return False
-        memory.running = memory.ready = False
+        memory.gone_s = min(memory.gone_s, now)
         memory.rebooted = self._back_s(state, pod) == now
-        reset = now - memory.exited_s > self.parameters.crash_backoff_reset_s
+        if not memory.rebooted and self._relists_s(state, pod, memory.gone_s) > now + TOLERANCE_S:
+            return False
+        reset = memory.gone_s - memory.exited_s > self.parameters.crash_backoff_reset_s
         memory.exits = 0 if memory.rebooted else (1 if reset else memory.exits + 1)
-        memory.exited_s = now
+        memory.exited_s = memory.gone_s
+        memory.gone_s = memory.killed_s = math.inf
+        memory.running = memory.ready = False
         if state.pod_ready[pod] and not memory.rebooted:
             state.mark_pod_not_ready(pod)
             return True
@@ -207,29 +197,74 @@ class Kubelet:
 
     def _plan(self, state: ClusterState, pod: int, memory: Memory, now: float) -> Plan | None:
         """The next thing that will happen to *pod* if nothing else does."""
-        timing = self._timing(state, pod)
+        timing = self.timings.of(state, pod)
         resumed_s = self._back_s(state, pod) + self.parameters.resync_s
         if state.pod_terminating[pod]:
-            stop_s = min(timing.stop_s, float(state.pod_grace_s[pod]))
-            return max(float(state.pod_deleted_s[pod]), resumed_s) + stop_s, "stop"
+            stops_s = timing.stops_after_s(float(state.pod_grace_s[pod]))
+            return max(float(state.pod_deleted_s[pod]), resumed_s) + stops_s, "stop"
+        if not state.pod_running[pod] and memory.running:
+            return self._relists_s(state, pod, memory.gone_s), "notice"
         if not memory.running and state.pod_ready[pod]:
             return max(resumed_s, now), "lost"
         if not memory.running and memory.exits and timing.never_restarts:
             return now, "fail"
         if not memory.running:
             return self._start_s(state, pod, memory, timing), "start"
+        plans = [*self._ends(state, pod, memory, timing), *self._readiness(state, pod, memory, timing, now)]
+        first = min(plans, default=None)
+        return None if first is None else (max(first[0], now), first[1])
+
+    def _ends(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> list[Plan]:
+        """How the running containers of *pod* may end."""
+        started_s = float(state.pod_started_s[pod])
+        ends = [(started_s + timing.run_s, "complete")]
         if pod in self.crash_after_s:
-            return max(now, float(state.pod_started_s[pod]) + self.crash_after_s[pod]), "exit"
-        if memory.ready and not state.pod_ready[pod]:  # the node controller thought otherwise
-            return (resumed_s if resumed_s >= now else self._compares_s(int(state.pod_node[pod]), now)), "ready"
-        if not state.pod_ready[pod] and not state.pod_stalled[pod]:
-            answers_s = max(float(state.pod_started_s[pod]) + timing.ready_s, memory.answers_s)
-            ready_s = passing_s(timing.readiness, timing.startup, float(state.pod_started_s[pod]), answers_s)
-            return max(ready_s, resumed_s, now), "ready"
+            ends.append((started_s + self.crash_after_s[pod], "exit"))
+        if memory.killed_s < math.inf:
+            ends.append((memory.killed_s, "exit"))
+        else:
+            ends.append((self._failure(state, pod, memory, timing).time_s, "kill"))
+        return ends
+
+    def _failure(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> Failure:
+        """When startup or liveness probes have the containers of *pod* killed."""
+        run = self._run(state, pod, timing)
         if state.pod_stalled[pod]:
-            return self._stalled_plan(state, pod, memory, timing)
-        ends_s = float(state.pod_started_s[pod]) + timing.run_s
-        return None if math.isinf(ends_s) else (max(now, ends_s), "complete")
+            return hanging(timing.liveness, run, memory.stalled_s)
+        if not state.pod_answering[pod]:
+            return starting(timing.startup, timing.liveness, run)
+        return Failure()
+
+    def _readiness(self, state: ClusterState, pod: int, memory: Memory, timing: Timing, now: float) -> list[Plan]:
+        """When *pod* gets Ready, or ceases to be."""
+        run, resumed_s = self._run(state, pod, timing), self._back_s(state, pod) + self.parameters.resync_s
+        if memory.ready and not state.pod_ready[pod]:  # the node controller thought otherwise
+            return [(resumed_s if resumed_s >= now else self._compares_s(int(state.pod_node[pod]), now), "ready")]
+        if state.pod_stalled[pod]:
+            failed_s = unready_s(timing.readiness, timing.startup, run, memory.stalled_s)
+            return [(failed_s, "unready")] if state.pod_ready[pod] else []
+        if state.pod_ready[pod]:
+            return []
+        run = replace(run, answers_s=max(run.answers_s, memory.answers_s))
+        ready_s = passing_s(timing.readiness, timing.startup, run)
+        if not timing.readiness:
+            ready_s = max(ready_s, run.started_s + timing.unprobed_ready_s)
+        return [(max(ready_s, resumed_s), "ready")]
+
+    def _run(self, state: ClusterState, pod: int, timing: Timing) -> Run:
+        started_s = float(state.pod_started_s[pod])
+        return Run(
+            started_s=started_s,
+            seen_s=self._relists_s(state, pod, started_s),
+            answers_s=started_s + timing.ready_s,
+            share=self.probe_share(pod),
+        )
+
+    def _relists_s(self, state: ClusterState, pod: int, time_s: float) -> float:
+        """When the kubelet sees what happened to containers of *pod* at *time_s*."""
+        if self.parameters.relist_s == 0:
+            return time_s
+        return float(tick_s(self.relist_s[state.pod_node[pod]], self.parameters.relist_s, time_s))
 
     def _compares_s(self, node: int, now: float) -> float:
         """When the kubelet of *node* next compares its pods with the API's; on average where its phase is unknown."""
@@ -246,29 +281,13 @@ class Kubelet:
         self._unmounted.discard(pod)
         seen_s = max(memory.seen_s, self._back_s(state, pod), mounted_s)
         if memory.rebooted:
-            return seen_s + self.parameters.resync_s + self.parameters.reboot_s + timing.start_s
+            tries_s = seen_s + self.parameters.resync_s + self.parameters.reboot_s
+            return self.images.ready_s(state, pod, tries_s) + timing.start_s
         if memory.exits:
-            return memory.exited_s + self._backoff_s(memory.exits) + self.parameters.restart_s
-        if all((node, image) in self._pulled for image in _images(template)):
-            return seen_s + timing.start_s
-        pull_s = self._pull_s(state, pod, max(memory.seen_s, self._back_s(state, pod)))
-        return max(seen_s, pull_s) + self.parameters.image_pull_s + timing.start_s
-
-    def _pull_s(self, state: ClusterState, pod: int, tries_s: float) -> float:
-        """The first try at or after *tries_s* that finds the registry; pauses double up to their cap."""
-        if math.isinf(self.registry_back_s) and self.registry_back_s > 0:
-            if pod not in self._unpulled:
-                self._unpulled.add(pod)
-                message = "Back-off pulling image"
-                state.emit(Event(tries_s, "Pod", state.pod_key(pod), "ImagePullBackOff", message))
-            return math.inf
-        if pod not in self._unpulled:
-            return tries_s
-        pause_s = self.parameters.pull_backoff_s
-        while tries_s < self.registry_back_s:
-            tries_s += pause_s
-            pause_s = min(2 * pause_s, self.parameters.pull_backoff_cap_s)
-        return tries_s
+            restarts_s = memory.exited_s + self._backoff_s(memory.exits)
+            return self.images.ready_s(state, pod, restarts_s) + self.parameters.restart_s
+        pulled_s = self.images.ready_s(state, pod, max(memory.seen_s, self._back_s(state, pod)))
+        return max(seen_s, pulled_s) + timing.start_s
 
     def _backoff_s(self, exits: int) -> float:
         """CrashLoopBackOff: the first restart at once, then doubling pauses."""
@@ -277,22 +296,9 @@ class Kubelet:
         parameters = self.parameters
         return min(parameters.crash_backoff_cap_s, parameters.crash_backoff_s * 2.0 ** min(exits - 2, 60))
 
-    def _stalled_plan(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> Plan | None:
-        """An application that does not answer: out of service by readiness, restarted by liveness."""
-        started_s = float(state.pod_started_s[pod])
-        unready_s = failing_s(timing.readiness, started_s, memory.stalled_s) if state.pod_ready[pod] else math.inf
-        killed_s = failing_s(timing.liveness, started_s, memory.stalled_s)
-        return (unready_s, "unready") if unready_s <= killed_s else (killed_s, "kill")
-
     def _back_s(self, state: ClusterState, pod: int) -> float:
         """When the pod's node came back; -inf if it was never away."""
         return float(self.leases.since_s[state.pod_node[pod]])
-
-    def _timing(self, state: ClusterState, pod: int) -> Timing:
-        index = int(state.pod_template[pod])
-        if index not in self._timings:
-            self._timings[index] = _timing(state.templates[index], self.parameters, self.pod_timings)
-        return self._timings[index]
 
     # ---- what it then does --------------------------------------------------------------------------------------
 
@@ -300,17 +306,14 @@ class Kubelet:
         memory = self._memory[pod]
         if memory.rebooted or memory.exits:
             state.restart(pod)
-        state.start(pod, now)
+        state.start(pod, now, answering=self.timings.of(state, pod).ready_s == 0)
         memory.running, memory.rebooted = True, False
-        self._keep_images(state, pod)
-        self._unpulled.discard(pod)
+        self.images.keep(state, pod)
         state.emit(Event(now, "Pod", state.pod_key(pod), "Started", "Started containers"))
         self._look(state, pod, now)
 
-    def _keep_images(self, state: ClusterState, pod: int) -> None:
-        """What runs on a node has been pulled there, and stays."""
-        images = _images(state.templates[state.pod_template[pod]])
-        self._pulled.update((int(state.pod_node[pod]), image) for image in images)
+    def _notice_end(self, state: ClusterState, pod: int, now: float) -> None:
+        self._look(state, pod, now)
 
     def _ready(self, state: ClusterState, pod: int, now: float) -> None:
         self._memory[pod].ready = True
@@ -326,14 +329,22 @@ class Kubelet:
         state.emit(Event(now, "Pod", state.pod_key(pod), "Unhealthy", "Readiness probe failed"))
 
     def _kill(self, state: ClusterState, pod: int, now: float) -> None:
-        message = "Container failed liveness probe, will be restarted"
+        """A startup or liveness probe has failed: the containers get their grace period, and end."""
+        memory, timing = self._memory[pod], self.timings.of(state, pod)
+        grace_s = self._failure(state, pod, memory, timing).grace_s
+        if grace_s is None:
+            grace_s = state.templates[state.pod_template[pod]].termination_grace_period_s
+        hangs = bool(state.pod_stalled[pod])
+        memory.killed_s = now + (timing.hangs_for_s(grace_s) if hangs else timing.stops_after_s(grace_s))
+        which = "liveness" if hangs or not timing.startup else "startup"
+        message = f"Container failed {which} probe, will be restarted"
         state.emit(Event(now, "Pod", state.pod_key(pod), "Killing", message))
-        state.crash(pod)
-        while state.pod_stalled[pod]:  # a restart cures what hangs
-            state.unstall(pod)
+        self._look(state, pod, now)
 
     def _exit(self, state: ClusterState, pod: int, now: float) -> None:
         state.crash(pod)
+        while state.pod_stalled[pod]:  # a restart cures what hangs
+            state.unstall(pod)
 
     def _complete(self, state: ClusterState, pod: int, now: float) -> None:
         """The containers have ended well and are not restarted."""
@@ -356,33 +367,8 @@ ACTIONS = {
     "unready": Kubelet._unready,
     "kill": Kubelet._kill,
     "exit": Kubelet._exit,
+    "notice": Kubelet._notice_end,
     "complete": Kubelet._complete,
     "fail": Kubelet._fail,
     "stop": Kubelet._stop,
 }
-
-
-def _images(template: PodTemplate) -> list[str]:
-    return [container.image for container in (*template.init_containers, *template.containers)]
-
-
-def _timing(template: PodTemplate, parameters: Parameters, pod_timings: Sequence[PodTiming]) -> Timing:
-    """What the first matching PodTiming says, and the kubelet's own durations where it is silent."""
-    given = next(
-        (t for t in pod_timings if t.selects(template.namespace, template.labels, template.annotations)), PodTiming()
-    )
-
-    def probes(name: str) -> tuple[Probe, ...]:
-        return tuple(probe for c in template.containers if (probe := getattr(c, name)) is not None)
-
-    run_s = parameters.run_s if given.run_s is None else given.run_s
-    return Timing(
-        start_s=parameters.start_s if given.start_s is None else given.start_s,
-        ready_s=parameters.ready_s if given.ready_s is None else given.ready_s,
-        never_restarts=template.restart_policy == "Never",
-        run_s=math.inf if template.restart_policy == "Always" else run_s,
-        stop_s=parameters.stop_s if given.stop_s is None else given.stop_s,
-        startup=probes("startup_probe"),
-        readiness=probes("readiness_probe"),
-        liveness=probes("liveness_probe"),
-    )

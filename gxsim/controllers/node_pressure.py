@@ -1,32 +1,42 @@
 """A pressure condition of the nodes: what their kubelets find, and when the API server is told and taints them."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.controllers.informer import TOLERANCE_S, tick_s
-from gxsim.kernels.pressure import condition
+from gxsim.controllers.informer import TOLERANCE_S, Log, tick_s
+from gxsim.kernels.pressure import CRITICAL_PRIORITY, condition
 from gxsim.model.control_plane import Kubelet as Parameters
 from gxsim.model.node import Taint
-from gxsim.state import ClusterState, Event
+from gxsim.model.pod import PodTemplate
+from gxsim.state import PENDING, PHASE_FAILED, PHASE_PENDING, ClusterState, Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressure:
-    """One kind of pressure: its condition, and the taint that the node lifecycle controller puts for it."""
+    """One kind of pressure: its condition, and the taint that the node lifecycle controller puts for it.
+
+    *reasons* are those of the Events that it ended and that it began.
+    """
 
     condition: str
     taint: Taint
-
-    @property
-    def reasons(self) -> tuple[str, str]:
-        """Reasons of the Events that it ended and that it began."""
-        return f"NodeHasNo{self.condition}", f"NodeHas{self.condition}"
+    reasons: tuple[str, str]
 
 
-DISK_PRESSURE = Pressure(condition="DiskPressure", taint=Taint("node.kubernetes.io/disk-pressure", "", "NoSchedule"))
+DISK_PRESSURE = Pressure(
+    condition="DiskPressure",
+    taint=Taint("node.kubernetes.io/disk-pressure", "", "NoSchedule"),
+    reasons=("NodeHasNoDiskPressure", "NodeHasDiskPressure"),
+)
+MEMORY_PRESSURE = Pressure(
+    condition="MemoryPressure",
+    taint=Taint("node.kubernetes.io/memory-pressure", "", "NoSchedule"),
+    reasons=("NodeHasSufficientMemory", "NodeHasInsufficientMemory"),
+)
 
 
 class NodePressure:
@@ -44,6 +54,8 @@ class NodePressure:
         self.starved, self.says, self.told = np.zeros((3, count), bool)
         self._starved_s = np.full(count, -math.inf)  # when each node was last starved
         self._said_s = np.full(count, -math.inf)  # when what its kubelet says last changed
+        self._pods = Log()
+        self.arrived: dict[int, float] = {}  # pods that a kubelet has yet to turn away, and when it will have
 
     def see(self, node: int, *, starved: bool, now: float) -> None:
         """Take note of what a look at *node* found."""
@@ -64,12 +76,29 @@ class NodePressure:
                 changed = True
         return changed
 
+    def refuse(self, state: ClusterState, now: float, turns_away: Callable[[PodTemplate], bool]) -> bool:
+        """Turn away pods that come under pressure, unless they are critical; whether any was."""
+        for pod in self._pods.news(state.touched):
+            node = int(state.pod_node[pod])
+            if node == PENDING or pod in self.arrived or not self.says[node]:
+                continue
+            template = state.templates[state.pod_template[pod]]
+            arrives = state.pod_exists[pod] and state.pod_phase[pod] == PHASE_PENDING
+            if arrives and template.priority < CRITICAL_PRIORITY and turns_away(template):
+                self.arrived[pod] = now + self.parameters.admission_s
+        refused = [pod for pod, time_s in self.arrived.items() if time_s <= now + TOLERANCE_S]
+        for pod in refused:
+            del self.arrived[pod]
+            if state.pod_exists[pod] and state.pod_phase[pod] == PHASE_PENDING:
+                message = f"Pod was rejected: The node had condition: [{self.pressure.condition}]."
+                state.emit(Event(now, "Pod", state.pod_key(pod), "Evicted", message))
+                state.finish(pod, PHASE_FAILED)
+        return bool(refused)
+
     def due_s(self, online: NDArray[np.bool_]) -> float:
-        """When the next status is posted; inf if none has anything new."""
-        return min(
-            (self._post_s(node) for node in np.flatnonzero((self.says != self.told) & online).tolist()),
-            default=math.inf,
-        )
+        """When the next status is posted or the next pod turned away; inf if none is."""
+        posts_s = (self._post_s(node) for node in np.flatnonzero((self.says != self.told) & online).tolist())
+        return min([*posts_s, *self.arrived.values()], default=math.inf)
 
     def _post_s(self, node: int) -> float:
         return float(tick_s(self.status_s[node], self.parameters.status_period_s, self._said_s[node]))

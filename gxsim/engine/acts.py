@@ -1,8 +1,7 @@
 """What each kind of fault does to one target when it begins and when it ends."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from gxsim.engine.filling import filling_of
 from gxsim.model.fault import Fault
 from gxsim.model.node import Taint
 from gxsim.state import Event
-from gxsim.units import whole
 
 if TYPE_CHECKING:
     from gxsim.engine.simulation import Simulation
@@ -154,32 +152,7 @@ def set_quota(sim: "Simulation", fault: Fault, _: int) -> None:
     sim.components.admission.set_quota(namespace, name, given)
 
 
-# ---- loads: levels that other parts read ---------------------------------------------------------------------------
-
-
-def raise_level(sim: "Simulation", fault: Fault, _: int) -> None:
-    sim.components.raised[level_name(fault)] = level_value(fault)
-
-
-def lower_level(sim: "Simulation", fault: Fault, _: int) -> None:
-    sim.components.raised[level_name(fault)] = 0.0
-
-
-def level_name(fault: Fault) -> str:
-    """``memory-stress/leak`` for the action memory-stress of the fault called leak."""
-    return f"{fault.action}/{fault.name}"
-
-
-def level_value(fault: Fault) -> float:
-    """The amount that the action's parameter names, in bytes; 1 without one."""
-    parameter, read = LEVELS[fault.action]
-    given = fault.parameters.get(parameter)
-    return 1.0 if given is None else read(given)
-
-
-LEVELS: dict[str, tuple[str, Callable[[Any], float]]] = {  # action: its parameter, and how that is read
-    "memory-stress": ("size", lambda written: float(whole(written))),
-}
+# ---- disks ----------------------------------------------------------------------------------------------------------
 
 
 def fill_disk(sim: "Simulation", fault: Fault, node: int) -> None:
@@ -208,19 +181,3 @@ def loop_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
 
 def unloop_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
     sim.components.kubelets.crash_after_s.pop(pod, None)
-
-
-def stress_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
-    """A container that takes more memory than its limit is killed, again after each start."""
-    template = sim.state.templates[sim.state.pod_template[pod]]
-    limits = [container.limits["memory"] for container in template.containers if "memory" in container.limits]
-    if limits and level_value(fault) > min(limits):
-        key = sim.state.pod_key(pod)
-        sim.state.emit(Event(float(sim.env.now), "Pod", key, "OOMKilling", "Memory cgroup out of memory"))
-        loop_pod(sim, fault, pod)
-    raise_level(sim, fault, pod)
-
-
-def unstress_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
-    unloop_pod(sim, fault, pod)
-    lower_level(sim, fault, pod)

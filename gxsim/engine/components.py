@@ -7,18 +7,22 @@ from typing import Protocol
 import numpy as np
 
 from gxsim.controllers.admission import Admission
+from gxsim.controllers.applications import Applications
 from gxsim.controllers.attach_detach import AttachDetach, Attachments
 from gxsim.controllers.cron_job import CronJob
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
 from gxsim.controllers.disks import Contents
 from gxsim.controllers.disruption import Disruption
+from gxsim.controllers.durations import Timings
 from gxsim.controllers.endpoint_slice import EndpointSlice
 from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.controllers.job import Job, JobStatus
 from gxsim.controllers.kubelet import Kubelet
 from gxsim.controllers.lease import Leases
+from gxsim.controllers.memory_pressure import MemoryPressure
 from gxsim.controllers.node_lifecycle import NodeLifecycle
+from gxsim.controllers.node_memory import NodeMemory
 from gxsim.controllers.pod_gc import PodGC
 from gxsim.controllers.replica_set import ReplicaSet
 from gxsim.controllers.stateful_set import StatefulSet
@@ -28,7 +32,7 @@ from gxsim.engine.heartbeats import Heartbeats
 from gxsim.engine.node_storage import NodeStorage
 from gxsim.engine.outage import leads_s, reconnected_s, through_s
 from gxsim.engine.partition import Cut, sides
-from gxsim.engine.phases import Phases
+from gxsim.engine.phases import Phases, or_zeros
 from gxsim.errors import InvariantError
 from gxsim.model.control_plane import ControlPlane, PodTiming
 from gxsim.model.control_plane import Kubelet as KubeletParameters
@@ -65,6 +69,7 @@ class Components:
         phases: Phases,
         etcd_members: Sequence[str],
         rng: np.random.Generator,
+        memory: NodeMemory,
         contents: Contents | None = None,
         began_unix_s: float = 0.0,
     ):
@@ -80,15 +85,18 @@ class Components:
         self.cut_off = self.parted = frozenset[int]()  # nodes on the side without the control plane, now and ever
         self.leader = state.node_index.get(control_plane.leader, NOWHERE)  # node whose controllers lead
         self.has_leader = True  # whether a side has the majority of etcd's members
+        timings = Timings(kubelet, pod_timings)
+        self.applications = Applications(timings)
         self.kubelets = Kubelet(
-            state,
             kubelet,
-            pod_timings,
+            timings,
             leases=leases,
             informer=self.informer,
             attachments=self.attachments,
             status_s=phases.status_s,
             reconcile_s=phases.reconcile_s,
+            relist_s=or_zeros(phases.relist_s, state),
+            probe_share=phases.probe_share or (lambda pod: 0.0),
         )
         self.storage = NodeStorage(
             state,
@@ -100,6 +108,9 @@ class Components:
             phases=phases,
             servers=self.etcd,
         )
+        self.memory = memory
+        self.memory_pressure = self._memory_pressure(kubelet)
+        self.watches_memory = kubelet.memory_available_bytes > 0
         self.began_unix_s = began_unix_s  # t = 0 in seconds since 1970, which CronJobs go by
         self.jobs: dict[int, JobStatus] = {}
         self.cron_starts: dict[int, float] = {}  # CronJob: when it last started a Job, in seconds since 1970
@@ -111,19 +122,31 @@ class Components:
         for name in (CONTROLLERS, SCHEDULER):
             self._start(name, 0.0, restarted=False)
 
+    def _memory_pressure(self, kubelet: KubeletParameters) -> MemoryPressure:
+        return MemoryPressure(
+            self.memory,
+            kubelet,
+            leases=self.leases,
+            informer=self.informer,
+            status_s=self.phases.status_s,
+            eviction_s=or_zeros(self.phases.eviction_s, self.state),
+        )
+
     # ---- what lives ---------------------------------------------------------------------------------------------
 
     def live(self, now: float) -> list[Controller]:
         """Those that act now, kubelets first; of processes without watches only what has a clock of its own."""
         storage = self.storage
-        physics: list[Controller] = [storage.no_space] if storage.watched else []
+        physics: list[Controller] = [self.applications, self.memory]
+        physics += [storage.no_space] if storage.watched else []
         if not self.api_up:
             return physics
         controllers, scheduler = self.processes.get(CONTROLLERS, []), self.processes.get(SCHEDULER, [])
         if self.leases.is_blind(now):
             controllers, scheduler = [c for c in controllers if isinstance(c, NodeLifecycle)], []
-        disks: list[Controller] = [storage.disk_pressure] if storage.watched else []
-        return [self.kubelets, *physics, *disks, self.disruption, *controllers, *scheduler]
+        pressures: list[Controller] = [self.memory_pressure] if self.watches_memory else []
+        pressures += [storage.disk_pressure] if storage.watched else []
+        return [self.kubelets, *physics, *pressures, self.disruption, *controllers, *scheduler]
 
     def fail(self, name: str, now: float) -> None:
         """One more fault stops *name*; controllers and scheduler forget what they had in memory."""
@@ -131,7 +154,7 @@ class Components:
         self.processes.pop(name, None)
         self.starts_s.pop(name, None)
         if name == REGISTRY:
-            self.kubelets.registry_back_s = math.inf
+            self.kubelets.images.registry_back_s = math.inf
 
     def repair(self, name: str, now: float) -> None:
         """One fault of *name* is over; a process that no fault stops any more starts."""
@@ -141,7 +164,7 @@ class Components:
         if self.down[name] == 0 and name in (CONTROLLERS, SCHEDULER):
             self.starts_s[name] = now + self._start_delay_s()
         elif self.down[name] == 0 and name == REGISTRY:
-            self.kubelets.registry_back_s = now
+            self.kubelets.images.registry_back_s = now
         elif self.down[name] == 0 and name == APISERVER:
             self.starts_s[name] = now + self.control_plane.apiserver_start_s
             self.leases.starting_s = now

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gxsim.engine import acts
 from gxsim.engine.degrade import degrade, recover
+from gxsim.engine.stress import relieve_memory, stress_memory
 from gxsim.engine.targets import nearest
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
@@ -58,7 +59,7 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
     ("IOChaos", "disk-fill"): FaultKind(what="nodes", begin=acts.fill_disk, end=acts.empty_disk),
     ("IOChaos", "disk-slow"): _DEGRADES,
     ("StressChaos", "cpu-stress"): _DEGRADES,
-    ("StressChaos", "memory-stress"): FaultKind(what="pods", begin=acts.stress_pod, end=acts.unstress_pod),
+    ("StressChaos", "memory-stress"): FaultKind(what="either", begin=stress_memory, end=relieve_memory),
     ("TimeChaos", "clock-skew"): FaultKind(what="nodes", begin=degrade, end=recover, together=True),
     ("PodChaos", "pod-kill"): FaultKind(what="pods", begin=acts.kill_pod, asks=True),
     ("PodChaos", "pod-failure"): FaultKind(what="pods", begin=acts.stall_pod, end=acts.unstall_pod),
@@ -107,6 +108,7 @@ ALIASES = {  # names of krkn and Litmus
     "pod-cpu-hog": "cpu-stress",
     "node-cpu-hog": "cpu-stress",
     "pod-memory-hog": "memory-stress",
+    "node-memory-hog": "memory-stress",
     "node-io-stress": "disk-slow",
     "latency": "disk-slow",
     "time_skew": "clock-skew",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from gxsim.engine.acts import LEVELS, level_value
 from gxsim.engine.components import COMPONENTS, DISK, ETCD
 from gxsim.engine.degrade import check_parameters
 from gxsim.engine.fault_kinds import STEPS, WORKFLOW, FaultKind, action_of, kind_of
 from gxsim.engine.filling import check_filling
 from gxsim.engine.occurrences import occurrences
+from gxsim.engine.stress import check_stress
 from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of, selects_pods
 from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
@@ -150,10 +150,11 @@ def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
         kind = replace(kind, what="pods" if selects_pods(fault.selector) else "nodes")
     check_parameters(fault, path)
     _check_direction(fault, path)
-    _check_level(fault, path)
     _check_quota(fault, path)
     if fault.action == "disk-fill":
         check_filling(fault, path)
+    if fault.action == "memory-stress":
+        check_stress(fault, path)
     rows = _rows(state, fault, kind, path)
     _check_disks(state, fault, rows, path)
     return Injection(fault, kind, rows)
@@ -179,15 +180,6 @@ def _check_disks(state: ClusterState, fault: Fault, rows: Sequence[int], path: s
     for node in (state.nodes[row] for row in rows if fault.action == "disk-fill"):
         if DISK not in node.capacity and DISK not in node.allocatable:
             raise ScenarioError(f"{path}.selector", f"node {node.name} does not say how much {DISK} it has")
-
-
-def _check_level(fault: Fault, path: str) -> None:
-    if fault.action in LEVELS:
-        parameter = LEVELS[fault.action][0]
-        try:
-            level_value(fault)
-        except ValueError as error:
-            raise ScenarioError(f"{path}.parameters.{parameter}", str(error)) from None
 
 
 def _check_direction(fault: Fault, path: str) -> None:

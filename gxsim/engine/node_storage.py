@@ -3,15 +3,12 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gxsim.controllers.disk_pressure import DiskPressure
 from gxsim.controllers.disks import Contents, Disks
 from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.no_space import NoSpace
-from gxsim.engine.phases import Phases
+from gxsim.engine.phases import Phases, or_zeros
 from gxsim.model.control_plane import ControlPlane, Kubelet
 from gxsim.state import ClusterState, Event
 
@@ -41,8 +38,8 @@ class NodeStorage:
             leases=leases,
             informer=informer,
             status_s=phases.status_s,
-            eviction_s=_or_zeros(phases.eviction_s, state),
-            image_gc_s=_or_zeros(phases.image_gc_s, state),
+            eviction_s=or_zeros(phases.eviction_s, state),
+            image_gc_s=or_zeros(phases.image_gc_s, state),
         )
         self.watched = contents is not None
         self.exited: set[int] = set()  # servers whose process cannot run, because its etcd cannot write
@@ -98,7 +95,3 @@ class NodeStorage:
         if not self.no_space.writable[node]:
             return math.inf
         return float(self.no_space.since_s[node]) + self.control_plane.supervisor_restart_s
-
-
-def _or_zeros(phases_s: NDArray[np.float64] | None, state: ClusterState) -> NDArray[np.float64]:
-    return np.zeros(len(state.nodes)) if phases_s is None else phases_s

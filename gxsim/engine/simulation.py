@@ -9,6 +9,7 @@ import simpy
 
 from gxsim.controllers.disks import Contents
 from gxsim.controllers.lease import Leases
+from gxsim.controllers.node_memory import NodeMemory
 from gxsim.engine.components import Components
 from gxsim.engine.fault_kinds import kind_of
 from gxsim.engine.faults import injections
@@ -17,6 +18,7 @@ from gxsim.errors import InvariantError
 from gxsim.model.cluster import Workload
 from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
 from gxsim.model.fault import Fault
+from gxsim.model.model import HostUsage, Usage
 from gxsim.model.node import Taint
 from gxsim.rng import Streams
 from gxsim.scheduler.queue import Framework
@@ -29,8 +31,9 @@ MOST_ROUNDS = 10_000  # of controllers within one settle, and of settles at one 
 class Simulation:
     """One run of *state* under *faults*.
 
-    Give *phases* to fix what chance decides otherwise, *contents* for what lies on the disks and grows there.
-    It begins *began_unix_s* after 1970.
+    Give *phases* to fix what chance decides otherwise, *contents* for what lies on the disks and grows there, *usage*
+    and *host_usage* for the memory in use; a pod without an entry uses what it requests. It begins *began_unix_s*
+    after 1970.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class Simulation:
         pod_timings: Sequence[PodTiming] = (),
         faults: Sequence[Fault] = (),
         etcd_members: Sequence[str] = (),
+        usage: Sequence[Usage] = (),
+        host_usage: Sequence[HostUsage] = (),
         phases: Phases | None = None,
         contents: Contents | None = None,
         began_unix_s: float = 0.0,
@@ -65,6 +70,7 @@ class Simulation:
             phases=phases,
             etcd_members=etcd_members,
             rng=streams.take("kubelet/heartbeats"),
+            memory=NodeMemory(state, usage, host_usage),
             contents=contents,
             began_unix_s=began_unix_s,
         )

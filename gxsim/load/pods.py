@@ -1,5 +1,6 @@
 """Pods and pod templates of the API's own shape into nouns. Nothing is defaulted here: absent stays absent."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from gxsim.model.pod import (
 )
 
 Object = Mapping[str, Any]
+_SLEEP = re.compile(r"\bsleep\s+(\d+(?:\.\d+)?)\s*$")
 
 
 def pod(obj: Object, source: str = "") -> Pod:
@@ -120,6 +122,8 @@ def _container(container: Object) -> Container:
         requests=amounts(resources.get("requests")),
         limits=amounts(resources.get("limits")),
         restart_policy=container.get("restartPolicy") or "",
+        image_pull_policy=container.get("imagePullPolicy") or "IfNotPresent",
+        pre_stop_s=_pre_stop_s((container.get("lifecycle") or {}).get("preStop") or {}),
         startup_probe=_probe(container.get("startupProbe")),
         readiness_probe=_probe(container.get("readinessProbe")),
         liveness_probe=_probe(container.get("livenessProbe")),
@@ -135,7 +139,17 @@ def _probe(probe: Object | None) -> Probe | None:
         timeout_s=_or(probe.get("timeoutSeconds"), 1.0),
         success_threshold=probe.get("successThreshold") or 1,
         failure_threshold=probe.get("failureThreshold") or 3,
+        termination_grace_period_s=probe.get("terminationGracePeriodSeconds"),
     )
+
+
+def _pre_stop_s(hook: Object) -> float:
+    """What a preStop hook takes: a sleep, by itself or as the last word of a command; anything else is over at once."""
+    if "sleep" in hook:
+        return float(hook["sleep"]["seconds"])
+    command = " ".join((hook.get("exec") or {}).get("command") or ())
+    slept = _SLEEP.search(command)
+    return float(slept[1]) if slept else 0.0
 
 
 def _toleration(toleration: Object) -> Toleration:

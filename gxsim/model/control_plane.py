@@ -83,17 +83,28 @@ class Kubelet:
     image_pull_s: float = spec(
         0.0, doc="Additional time when a node starts a template's images for the first time", ge=0
     )
+    image_check_s: float = spec(
+        0.5, doc="Additional time to ask a registry about an image that is there, for imagePullPolicy Always", ge=0
+    )
     pull_backoff_s: float = spec(10.0, doc="First pause after an image could not be pulled; it doubles", gt=0)
     pull_backoff_cap_s: float = spec(300.0, doc="Longest pause after an image could not be pulled", gt=0)
     reboot_s: float = spec(0.0, doc="Additional time after a reboot before containers start", ge=0)
     restart_s: float = spec(1.0, doc="From the end of the back-off to running containers again", ge=0)
-    ready_s: float = spec(0.0, doc="From running to Ready for pods without a readiness probe", ge=0)
+    ready_s: float = spec(0.0, doc="From running to an application that answers", ge=0)
+    relist_s: float = spec(1.0, doc="Period of the look at containers that notices starts and ends; 0: at once", ge=0)
     run_s: float = spec(60.0, doc="From running to the end of containers that are not restarted, as a Job's", ge=0)
     stop_s: float = spec(1.0, doc="From the deletion to the end of the containers, at most the grace period", ge=0)
+    minimum_grace_s: float = spec(2.0, doc="What a preStop hook leaves of the grace period at least", ge=0)
     crash_backoff_s: float = spec(10.0, doc="First pause before a crashed container starts again; it doubles", gt=0)
     crash_backoff_cap_s: float = spec(300.0, doc="Longest pause before a crashed container starts again", gt=0)
     crash_backoff_reset_s: float = spec(
         600.0, doc="A container that ran so long starts with the first pause again", gt=0
+    )
+    memory_available_bytes: int = spec(
+        0,
+        doc="Memory below which pods are evicted; 0: never, since K3s sets eviction-hard for disks only, which takes "
+        "the kubelet's own 100Mi away",
+        ge=0,
     )
     nodefs_available: float = spec(
         0.05, doc="Share of a disk below which pods are evicted; 0.1 where K3s does not set it", ge=0, le=1
@@ -133,6 +144,9 @@ class PodTiming:
     annotations: Mapping[str, str] = spec(doc="Annotations the pod must carry", factory=dict)
     start_s: float | None = spec(None, doc="From binding to running containers", ge=0)
     ready_s: float | None = spec(None, doc="From running to an application that answers; inf: never")
+    unprobed_ready_s: float = spec(
+        0.0, doc="From running to Ready of pods without a readiness probe: at once, as a kubelet reports it", ge=0
+    )
     run_s: float | None = spec(None, doc="From running to the end of containers that are not restarted", ge=0)
     stop_s: float | None = spec(None, doc="From the deletion to the end of the containers", ge=0)
 

@@ -1,7 +1,8 @@
 """What manifests cannot say: the file ``kind: Model``. Every entry carries ``source``: where the value comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from gxsim.kernels.service_times import DISTRIBUTIONS
 from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
@@ -57,6 +58,9 @@ class Usage:
     workload: str = spec(doc="Name of the workload; shell patterns such as orderer* are allowed")
     cpu_milli: int = spec(doc="CPU per pod", ge=0)
     memory_bytes: int = spec(doc="Working set per pod", ge=0)
+    memory_per_day_bytes: int = spec(
+        0, doc="What the working set grows by in a day from the start of the containers on: a leak", ge=0
+    )
     source: str = spec(doc="Where the value comes from")
 
 
@@ -68,6 +72,17 @@ class HostUsage:
     cpu_milli: int = spec(doc="CPU in use", ge=0)
     memory_bytes: int = spec(doc="Memory in use", ge=0)
     source: str = spec(doc="Where the value comes from")
+
+
+def usage_of(usage: Sequence[Usage], namespace: str, workload: str) -> Usage | None:
+    """The first entry of *usage* that means *workload*."""
+    meant = (entry for entry in usage if entry.namespace == namespace and fnmatchcase(workload, entry.workload))
+    return next(meant, None)
+
+
+def host_usage_of(host_usage: Sequence[HostUsage], labels: Mapping[str, str]) -> HostUsage | None:
+    """The first entry of *host_usage* that means a node with *labels*."""
+    return next((entry for entry in host_usage if entry.node_selector.items() <= labels.items()), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,17 +66,20 @@ class Probe:
     timeout_s: float = 1.0
     success_threshold: int = 1
     failure_threshold: int = 3
+    termination_grace_period_s: float | None = None  # None: the pod's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """Requests and limits: cpu in milli, everything else in bytes or counts."""
+    """Requests and limits: cpu in milli, everything else in bytes or counts. ``pre_stop_s`` is what preStop takes."""
 
     name: str
     image: str = ""
     requests: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     restart_policy: str = ""
+    image_pull_policy: str = "IfNotPresent"
+    pre_stop_s: float = 0.0
     startup_probe: Probe | None = None
     readiness_probe: Probe | None = None
     liveness_probe: Probe | None = None

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.cluster import Cluster
-from gxsim.model.model import Model
+from gxsim.model.model import Model, host_usage_of, usage_of
 from gxsim.model.node import Node
 from gxsim.model.pod import PodTemplate
 from gxsim.observe.nodes import volume_nodes
@@ -38,15 +37,15 @@ def countings(model: Model) -> tuple[Counting, ...]:
 
     def usage(state: ClusterState, template: PodTemplate, workload: str) -> Amounts:
         namespace, _, name = workload.partition("/")
-        for entry in model.usage:
-            if entry.namespace == namespace and fnmatchcase(name, entry.workload):
-                return {"cpu": entry.cpu_milli, "memory": entry.memory_bytes}
-        return _cpu_and_memory(template.requests)
+        entry = usage_of(model.usage, namespace, name)
+        if entry is None:
+            return _cpu_and_memory(template.requests)
+        return {"cpu": entry.cpu_milli, "memory": entry.memory_bytes}
 
     def hosts(state: ClusterState) -> Mapping[int, Amounts]:
         found = {}
         for node, noun in enumerate(state.nodes):
-            entry = next((e for e in model.host_usage if e.node_selector.items() <= noun.labels.items()), None)
+            entry = host_usage_of(model.host_usage, noun.labels)
             if entry is not None:
                 found[node] = {"cpu": entry.cpu_milli, "memory": entry.memory_bytes}
         return found

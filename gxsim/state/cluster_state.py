@@ -1,7 +1,7 @@
 """The state of a cluster at one moment: columns, the few verbs that change them, and what must always hold.
 
 What is true and what the control plane believes are different columns. True: ``node_down``, ``node_kubelet_down``,
-``pod_running``, ``pod_stalled``. Believed (the API's objects): everything else.
+``pod_running``, ``pod_answering``, ``pod_stalled``. Believed (the API's objects): everything else.
 """
 
 import copy
@@ -143,12 +143,18 @@ class ClusterState(PodColumns):
         self.scored_requested[node] += self._templates.scored[template]
         self.journal.append(Binding(pod, node, 1))
 
-    def start(self, pod: int, now: float) -> None:
-        """The containers of *pod* run, and the kubelet has said so."""
+    def start(self, pod: int, now: float, *, answering: bool = True) -> None:
+        """The containers of *pod* run, and the kubelet has said so; they answer already, or from ``answer`` on."""
         self._changing(pod, self.pod_node[pod] != PENDING and self.pod_phase[pod] <= PHASE_RUNNING, "cannot start")
         self.pod_running[pod] = True
         self.pod_phase[pod] = PHASE_RUNNING
         self.pod_started_s[pod] = now
+        self.pod_answering[pod] = answering
+
+    def answer(self, pod: int) -> None:
+        """The application in the containers of *pod* has started up."""
+        self._changing(pod, bool(self.pod_running[pod]), "does not run")
+        self.pod_answering[pod] = True
 
     def crash(self, pod: int) -> None:
         """The containers of *pod* are dead; nobody has noticed yet."""
@@ -224,9 +230,9 @@ class ClusterState(PodColumns):
 
     @property
     def pod_serving(self) -> NDArray[np.bool_]:
-        """(pods,) True where the containers truly run, answer, and their node is reachable."""
+        """(pods,) True where the containers truly run, have started up and answer, and their node is reachable."""
         reachable = np.append(self.node_down == 0, False)  # index -1: bound nowhere
-        serving = self.pod_running & (self.pod_stalled == 0) & reachable[self.pod_node]
+        serving = self.pod_running & self.pod_answering & (self.pod_stalled == 0) & reachable[self.pod_node]
         serving[self.degradations.severed] = False
         return serving
 

@@ -36,6 +36,7 @@ POD_COLUMNS: dict[str, tuple[type, object]] = {
     "pod_ready": (np.bool_, False),
     "pod_terminating": (np.bool_, False),
     "pod_running": (np.bool_, False),
+    "pod_answering": (np.bool_, False),
     "pod_stalled": (np.int16, 0),
     "pod_restarts": (np.int32, 0),
     "pod_created_s": (np.float64, np.nan),
@@ -59,6 +60,7 @@ class PodColumns:
     pod_ready: NDArray[np.bool_]
     pod_terminating: NDArray[np.bool_]
     pod_running: NDArray[np.bool_]
+    pod_answering: NDArray[np.bool_]
     pod_stalled: NDArray[np.int16]
     pod_restarts: NDArray[np.int32]
     pod_created_s: NDArray[np.float64]

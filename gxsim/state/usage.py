@@ -1,11 +1,9 @@
 """What the model says pods and hosts use, by row."""
 
-from fnmatch import fnmatchcase
-
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.model.model import Model, Usage
+from gxsim.model.model import Model, Usage, host_usage_of, usage_of
 from gxsim.state.cluster_state import ClusterState
 from gxsim.state.names import owner_name
 
@@ -18,14 +16,8 @@ def pod_usage(state: ClusterState, usage: tuple[Usage, ...]) -> NDArray:
         namespace = state.templates[state.pod_template[pod]].namespace
         key = (namespace, owner_name(state, pod))
         if key not in known:
-            known[key] = next(
-                (
-                    (entry.cpu_milli, entry.memory_bytes)
-                    for entry in usage
-                    if entry.namespace == namespace and fnmatchcase(key[1], entry.workload)
-                ),
-                (0, 0),
-            )
+            entry = usage_of(usage, *key)
+            known[key] = (0, 0) if entry is None else (entry.cpu_milli, entry.memory_bytes)
         used[pod] = known[key]
     return used
 
@@ -34,8 +26,7 @@ def host_usage(state: ClusterState, model: Model) -> NDArray:
     """(nodes, 2) cpu and memory each node uses outside pods, by the first entry whose labels match."""
     used = np.zeros((len(state.nodes), 2), np.int64)
     for index, node in enumerate(state.nodes):
-        found = (h for h in model.host_usage if h.node_selector.items() <= node.labels.items())
-        entry = next(found, None)
+        entry = host_usage_of(model.host_usage, node.labels)
         if entry is not None:
             used[index] = entry.cpu_milli, entry.memory_bytes
     return used

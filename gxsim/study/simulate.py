@@ -38,9 +38,10 @@ from gxsim.timeline import Timeline
 ASSUMPTIONS = (
     "A consensus group has quorum while a majority of its members run and can be reached; the election that follows "
     "the loss of a leader is played by the Raft model, and its gap stands among the write gaps.",
-    "An endpoint is dead from the moment its node or its containers stop, and answers again once its containers run "
-    "and it is believed ready; kube-proxy's own delay is not added.",
-    "A pod uses what the model states while it runs; usage does not follow the load.",
+    "An endpoint is dead from the moment its node or its containers stop, and answers again once its application has "
+    "started up and it is believed ready; kube-proxy's own delay is not added.",
+    "A pod uses what the model states while it runs; usage does not follow the load. Where the model is silent, memory "
+    "that runs short counts what the pod requests; its containers share one limit, the sum of theirs.",
 )
 
 
@@ -101,6 +102,8 @@ def simulation(case: Case, state: ClusterState, framework: Framework, streams: S
         control_plane=case.model.control_plane,
         kubelet=case.model.kubelet,
         pod_timings=case.model.pod_timings,
+        usage=case.model.usage,
+        host_usage=case.model.host_usage,
         faults=case.scenario.faults,
         etcd_members=[state.nodes[node].name for group in servers for node in group],
         contents=contents(state, case.model),

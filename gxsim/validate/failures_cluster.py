@@ -44,6 +44,8 @@ class Recording:
         self.kubelet = Kubelet(
             # jitter included: no renewal fell between the last one recorded and the fault
             lease_renew_s=kubelet.get("leaseRenewSeconds", 10.0) * (1 + kubelet.get("leaseRenewJitter", 0.04)),
+            relist_s=0.0,  # the imitated kubelet has no containers to look at, and no images
+            image_check_s=0.0,
             resync_s=float(kubelet.get("returnResyncSeconds", 1.0)),
         )
         self.events: list[Object] = document["events"]
@@ -120,10 +122,13 @@ def timing_of(annotations: Mapping[str, str]) -> PodTiming | None:
     if not given:
         return None
     start_s, ready_s, stop_s = (given.get(key) for key in TIMINGS)
+    if ready_s is not None and ready_s < 0:
+        ready_s = float("inf")
     return PodTiming(
         annotations={key: annotations[key] for key in given},
         start_s=start_s,
-        ready_s=float("inf") if ready_s is not None and ready_s < 0 else ready_s,
+        ready_s=ready_s,
+        unprobed_ready_s=ready_s or 0.0,
         stop_s=stop_s,
     )
 
