@@ -87,17 +87,7 @@ class Components:
         self.has_leader = True  # whether a side has the majority of etcd's members
         timings = Timings(kubelet, pod_timings)
         self.applications = Applications(timings)
-        self.kubelets = Kubelet(
-            kubelet,
-            timings,
-            leases=leases,
-            informer=self.informer,
-            attachments=self.attachments,
-            status_s=phases.status_s,
-            reconcile_s=phases.reconcile_s,
-            relist_s=or_zeros(phases.relist_s, state),
-            probe_share=phases.probe_share or (lambda pod: 0.0),
-        )
+        self.kubelets = self._kubelets(kubelet, timings)
         self.storage = NodeStorage(
             state,
             control_plane,
@@ -121,6 +111,20 @@ class Components:
         self.lost_watches, self.api_up = False, True
         for name in (CONTROLLERS, SCHEDULER):
             self._start(name, 0.0, restarted=False)
+
+    def _kubelets(self, kubelet: KubeletParameters, timings: Timings) -> Kubelet:
+        phases = self.phases
+        return Kubelet(
+            kubelet,
+            timings,
+            leases=self.leases,
+            informer=self.informer,
+            attachments=self.attachments,
+            status_s=phases.status_s,
+            reconcile_s=phases.reconcile_s,
+            relist_s=or_zeros(phases.relist_s, self.state),
+            probe_share=phases.probe_share or (lambda pod: 0.0),
+        )
 
     def _memory_pressure(self, kubelet: KubeletParameters) -> MemoryPressure:
         return MemoryPressure(
