@@ -10,7 +10,8 @@ import pytest
 
 from gxsim.api.admission import admit
 from gxsim.api.context import AdmissionContext, context_of
-from gxsim.api.quota import add_usage, charge, demand, demands, exceeded, quota_of, refusal, subtract_usage
+from gxsim.api.quota import add_usage, charged, demand, demands, exceeded, quota_of, refusal, subtract_usage
+from gxsim.api.requests import in_units
 from gxsim.validate import limit_range, quota
 
 Object = dict[str, Any]
@@ -59,7 +60,7 @@ def test_a_recording_that_differs_is_noticed() -> None:
 
 
 def test_a_pod_is_charged_under_every_name() -> None:
-    assert charge(pod({"requests": {"cpu": "1", "nvidia.com/gpu": "1"}, "limits": {"memory": "1Gi"}})) == {
+    assert in_units(charged(pod({"requests": {"cpu": "1", "nvidia.com/gpu": "1"}, "limits": {"memory": "1Gi"}}))) == {
         "count/pods": 1,
         "pods": 1,
         "cpu": 1000,
@@ -72,14 +73,14 @@ def test_a_pod_is_charged_under_every_name() -> None:
 def test_a_load_balancer_is_charged_its_node_ports() -> None:
     spec = {"type": "LoadBalancer", "ports": [{"port": 80}, {"port": 443}]}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec}
-    assert charge(service) == {
+    assert in_units(charged(service)) == {
         "count/services": 1,
         "services": 1,
         "services.nodeports": 2,
         "services.loadbalancers": 1,
     }
     closed = {**service, "spec": {**spec, "allocateLoadBalancerNodePorts": False}}
-    assert charge(closed)["services.nodeports"] == 0
+    assert in_units(charged(closed))["services.nodeports"] == 0
 
 
 def test_the_refusal_names_only_what_is_exceeded() -> None:

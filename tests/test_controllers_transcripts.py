@@ -153,10 +153,10 @@ class Teller:
         yield from ()
 
     def do_budget(self, app: str, **given: str) -> Iterator[str]:
-        spec = {"selector": {"matchLabels": {"app": app}}, **{key: int(value) for key, value in given.items()}}
-        self.objects.append(
-            {"kind": "PodDisruptionBudget", "metadata": {"name": app, "namespace": "app"}, "spec": spec}
-        )
+        metadata = {"name": given.pop("name", app), "namespace": "app"}
+        spec: dict[str, Any] = {key: int(value) if value.isdigit() else value for key, value in given.items()}
+        spec["selector"] = {"matchLabels": {"app": app}}
+        self.objects.append({"kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec})
         yield from ()
 
     def do_quota(self, **hard: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from gxsim.load.traces import with_traces
 from gxsim.model.control_plane import ControlPlane, Kubelet
 from gxsim.model.fault import Fault, FaultSelector
 from gxsim.model.model import Usage
+from gxsim.observe.pods import pod_fates
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import PHASE_FAILED, PHASE_SUCCEEDED, ClusterState
@@ -262,6 +263,14 @@ def test_a_job_gives_up_after_its_back_off_limit() -> None:
     rows = [p for p, name in enumerate(state.pod_names) if name.startswith("load-")]
     assert [int(state.pod_phase[p]) for p in rows] == [PHASE_FAILED] * 2
     assert [e.reason for e in state.events if e.kind == "Job"] == ["BackoffLimitExceeded"]
+
+
+def test_only_a_pod_that_did_not_end_well_is_lost() -> None:
+    job = workload("Job", "load", completions=2, parallelism=1)
+    stop = Fault(kind="NodeChaos", action="node-stop", selector=FaultSelector(nodes=("n0", "n1", "n2")), at_s=30.0)
+    for faults, lost in (((), 0), ((stop,), 1)):
+        state, timeline = simulate(*faults, objects=(job,))
+        assert pod_fates(state, timeline).columns["workload"].count("app/load") == lost
 
 
 # ---- arithmetic of outages ------------------------------------------------------------------------------------------

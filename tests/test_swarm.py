@@ -263,7 +263,7 @@ def of_jobs(state: ClusterState) -> np.ndarray:
 
 def unfinished(simulation: Simulation) -> list[str]:
     """Jobs of the start that are not over, and CronJobs that run more at once than they may."""
-    state, ended = simulation.state, {j for j, s in simulation.components.jobs.items() if s.ended_s is not None}
+    state, ended = simulation.state, {j for j, s in simulation.components.batch.jobs.items() if s.ended_s is not None}
     open_jobs = [j for j, o in enumerate(state.owners) if o.kind == "Job" and not o.deleted and j not in ended]
     wrong = [f"Job {state.owners[job].name} goes on" for job in open_jobs if state.owners[job].parent == NO_OWNER]
     for row, owner in enumerate(state.owners):

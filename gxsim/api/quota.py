@@ -15,7 +15,6 @@ from gxsim.api.requests import (
     Quantities,
     add,
     containers,
-    in_units,
     is_extended,
     is_pod_level,
     pod_quantities,
@@ -53,11 +52,6 @@ def quota_of(item: Object) -> Quota:
     plain = tuple({"scopeName": name, "operator": "Exists"} for name in spec.get("scopes") or ())
     selected = tuple((spec.get("scopeSelector") or {}).get("matchExpressions") or ())
     return Quota(name=name_of(item), hard=read_resources(spec.get("hard")), scopes=plain + selected)
-
-
-def charge(item: Object) -> dict[str, int]:
-    """Return what a quota without scopes would count for this object, in millicores and whole units."""
-    return in_units(charged(item))
 
 
 def charged(item: Object) -> Quantities:

@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 
 from gxsim.controllers.cron_schedule import Schedule
-from gxsim.controllers.informer import TOLERANCE_S, Informer, WorkQueue
-from gxsim.controllers.job import JobStatus
+from gxsim.controllers.informer import TOLERANCE_S, WorkQueue
+from gxsim.controllers.job import Batch
 from gxsim.model.cluster import CronSchedule
 from gxsim.model.control_plane import ControlPlane
 from gxsim.state import ClusterState, Event, Owner
@@ -14,22 +14,11 @@ MANY_MISSED = 100  # starts; more are told, and only the last one is made up for
 
 
 class CronJob:
-    """Makes up for the last start that was missed, if it still may; t = 0 is *began_unix_s* after 1970.
+    """Makes up for the last start that was missed, if it still may."""
 
-    *starts* holds when each CronJob last started a Job, in seconds since 1970: what the API holds of it.
-    """
-
-    def __init__(
-        self,
-        control_plane: ControlPlane,
-        *,
-        informer: Informer,
-        jobs: dict[int, JobStatus],
-        starts: dict[int, float],
-        began_unix_s: float,
-    ):
-        self.control_plane, self.informer, self.jobs, self.starts = control_plane, informer, jobs, starts
-        self.began_unix_s = began_unix_s
+    def __init__(self, control_plane: ControlPlane, *, batch: Batch):
+        self.control_plane = control_plane
+        self.jobs, self.starts, self.began_unix_s = batch.jobs, batch.starts, batch.began_unix_s
         self.queue = WorkQueue("CronJob", control_plane)
         self._schedules: dict[int, Schedule] = {}
         self._made: dict[int, list[int]] = {}  # CronJob: its Jobs, oldest first
@@ -40,10 +29,7 @@ class CronJob:
             if state.owners[owner].kind == "Job":
                 self._made.setdefault(state.owners[owner].parent, []).append(owner)
         self._seen_owners = len(state.owners)
-        changed = False
-        for owner in self.queue.take(state, now):
-            changed |= self._sync(state, owner, now)
-        return changed
+        return self.queue.work(state, now, self._sync)
 
     def due(self, state: ClusterState, now: float) -> float:
         return self.queue.due_s

@@ -28,10 +28,7 @@ class Deployment:
             if state.owners[owner].kind == "ReplicaSet":
                 self._sets.setdefault(state.owners[owner].parent, []).append(owner)
         self._seen_owners = len(state.owners)
-        changed = False
-        for deployment in self.queue.take(state, now):
-            changed |= self._sync(state, deployment, now)
-        return changed
+        return self.queue.work(state, now, self._sync)
 
     def due(self, state: ClusterState, now: float) -> float:
         return self.queue.due_s

@@ -1,17 +1,14 @@
-"""Disruption budgets, the eviction API, and kubectl drain on top of it (pkg/controller/disruption, pkg/drain)."""
+"""Disruption budgets: what their status says of voluntary disruptions (pkg/controller/disruption)."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gxsim.controllers.deletion import delete_pod
 from gxsim.controllers.deployment import resolve
-from gxsim.controllers.informer import TOLERANCE_S, Informer
 from gxsim.model.cluster import PodDisruptionBudget
-from gxsim.model.control_plane import ControlPlane
-from gxsim.state import NO_OWNER, PHASE_PENDING, PHASE_RUNNING, ClusterState, Event
+from gxsim.state import NO_OWNER, ClusterState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,115 +18,37 @@ class Budget:
     current_healthy: int
     desired_healthy: int
     expected_pods: int
+    taken: int = 0  # evictions that the API has let through since the status was written
 
     @property
     def disruptions_allowed(self) -> int:
-        return max(0, self.current_healthy - self.desired_healthy) if self.expected_pods > 0 else 0
+        spare = self.current_healthy - self.desired_healthy if self.expected_pods > 0 else 0
+        return max(0, spare - self.taken)
 
 
-@dataclass(slots=True)
-class Drain:
-    """One kubectl drain: pods still to evict and when to try next, and pods evicted but not gone."""
+class Budgets:
+    """Every budget's status as the API holds it: up to date while the disruption controller lives, old without it."""
 
-    node: int
-    gives_up_s: float
-    next_try_s: dict[int, float]
-    evicted: dict[int, None] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._old: dict[str, Budget] | None = None  # by the budgets' keys
 
+    def status(self, state: ClusterState, budget: PodDisruptionBudget) -> Budget:
+        return budget_status(state, budget) if self._old is None else self._old[key(budget)]
 
-class Disruption:
-    """Evictions that respect budgets, and the drains that ask for them."""
+    def take(self, budget: PodDisruptionBudget) -> None:
+        """Note an eviction; the API itself counts it, so that nobody overspends a status that is old."""
+        if self._old is not None:
+            known = self._old[key(budget)]
+            self._old[key(budget)] = replace(known, taken=known.taken + 1)
 
-    def __init__(self, control_plane: ControlPlane, informer: Informer):
-        self.control_plane, self.informer = control_plane, informer
-        self.drains: dict[int, Drain] = {}
+    def stop(self, state: ClusterState) -> None:
+        """The disruption controller ends: statuses stay as they are."""
+        if self._old is None:
+            self._old = {key(budget): budget_status(state, budget) for budget in state.cluster.disruption_budgets}
 
-    # ---- kubectl drain ------------------------------------------------------------------------------------------
-
-    def drain(self, state: ClusterState, node: int, now: float) -> None:
-        """Begin to evict all pods of *node* but those of DaemonSets (--ignore-daemonsets --force)."""
-        self.informer.follow(state)
-        pods = [pod for pod in self.informer.pods_on(node) if not _is_daemon(state, pod)]
-        timeout_s = self.control_plane.drain_timeout_s
-        self.drains[node] = Drain(node, now + timeout_s if timeout_s else math.inf, dict.fromkeys(pods, now))
-
-    def stop_drain(self, node: int) -> None:
-        """End a drain that may still be waiting."""
-        self.drains.pop(node, None)
-
-    def reconcile(self, state: ClusterState, now: float) -> bool:
-        changed = False
-        for drain in list(self.drains.values()):
-            if drain.gives_up_s <= now + TOLERANCE_S:
-                self._give_up(state, drain, now)
-                continue
-            for pod, try_s in list(drain.next_try_s.items()):
-                if try_s <= now + TOLERANCE_S:
-                    changed |= self._try(state, drain, pod, now)
-            drain.evicted = {pod: None for pod in drain.evicted if state.pod_exists[pod]}
-            if not drain.next_try_s and not drain.evicted:
-                del self.drains[drain.node]
-                name = state.nodes[drain.node].name
-                state.emit(Event(now, "Node", name, "NodeDrained", f"node/{name} drained"))
-        return changed
-
-    def due(self, state: ClusterState, now: float) -> float:
-        times = (s for drain in self.drains.values() for s in (drain.gives_up_s, *drain.next_try_s.values()))
-        return min(times, default=math.inf)
-
-    def _give_up(self, state: ClusterState, drain: Drain, now: float) -> None:
-        """The node stays cordoned; what was evicted stays evicted."""
-        del self.drains[drain.node]
-        name = state.nodes[drain.node].name
-        left = [state.pod_key(pod) for pod in (*drain.next_try_s, *drain.evicted)]
-        message = f"unable to drain node {name}: global timeout reached with {', '.join(left)} left"
-        state.emit(Event(now, "Node", name, "DrainFailed", message))
-
-    def _try(self, state: ClusterState, drain: Drain, pod: int, now: float) -> bool:
-        if not state.pod_exists[pod]:
-            del drain.next_try_s[pod]
-            return False
-        refusal = self.evict(state, pod, now)
-        if refusal:
-            drain.next_try_s[pod] = now + self.control_plane.drain_retry_s
-            state.emit(Event(now, "Pod", state.pod_key(pod), "EvictionRefused", refusal))
-            return False
-        del drain.next_try_s[pod]
-        drain.evicted[pod] = None
-        return True
-
-    # ---- the eviction API ---------------------------------------------------------------------------------------
-
-    def evict(self, state: ClusterState, pod: int, now: float) -> str:
-        """Delete *pod* if its budget allows it; else say why not."""
-        refusal = self._refusal(state, pod)
-        if not refusal:
-            message = f"Eviction API: evicting pod {state.pod_key(pod)}"
-            state.emit(Event(now, "Pod", state.pod_key(pod), "EvictionByEvictionAPI", message))
-            delete_pod(state, pod, now)
-        return refusal
-
-    def _refusal(self, state: ClusterState, pod: int) -> str:
-        phase = state.pod_phase[pod]
-        if phase == PHASE_PENDING or phase > PHASE_RUNNING or state.pod_terminating[pod]:
-            return ""
-        budgets = covering(state, pod)
-        if len(budgets) > 1:
-            return "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-        for budget in budgets:
-            status = budget_status(state, budget)
-            if not state.pod_ready[pod]:
-                if budget.unhealthy_pod_eviction_policy == "AlwaysAllow":
-                    return ""
-                if status.current_healthy >= status.desired_healthy > 0:
-                    return ""
-            if status.disruptions_allowed < 1:
-                return (
-                    "Cannot evict pod as it would violate the pod's disruption budget. "
-                    f"The disruption budget {budget.name} needs {status.desired_healthy} healthy pods "
-                    f"and has {status.current_healthy} currently"
-                )
-        return ""
+    def start(self) -> None:
+        """The disruption controller is back and looks at everything."""
+        self._old = None
 
 
 def covering(state: ClusterState, pod: int) -> list[PodDisruptionBudget]:
@@ -171,9 +90,9 @@ def _scale(state: ClusterState, pods: list[int]) -> int:
 
 
 def _covers(budget: PodDisruptionBudget, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Whether *budget* selects pods with these labels."""
     return budget.namespace == namespace and budget.selector is not None and budget.selector.matches(labels)
 
 
-def _is_daemon(state: ClusterState, pod: int) -> bool:
-    owner = int(state.pod_owner[pod])
-    return owner != NO_OWNER and state.owners[owner].kind == "DaemonSet"
+def key(budget: PodDisruptionBudget) -> str:
+    return f"{budget.namespace}/{budget.name}"

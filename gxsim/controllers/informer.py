@@ -3,7 +3,7 @@
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,10 @@ class WorkQueue:
         self._failures: dict[int, int] = {}
         self._later: list[tuple[float, int]] = []
         self._retry_s: dict[int, float] = {}  # owner: when its pause after a failure ends
+
+    def work(self, state: ClusterState, now: float, sync: Callable[[ClusterState, int, float], bool]) -> bool:
+        """Let *sync* put every owner right that wants it now; whether it changed anything."""
+        return sum(sync(state, owner, now) for owner in self.take(state, now)) > 0
 
     def take(self, state: ClusterState, now: float) -> list[int]:
         """Owners to sync now, in the order of their rows."""

@@ -27,27 +27,29 @@ class JobStatus:
     complete: bool = False
 
 
+@dataclass(slots=True)
+class Batch:
+    """Status of all Jobs, and when each CronJob last started one, in seconds since 1970.
+
+    The clock's zero is *began_unix_s* after 1970.
+    """
+
+    began_unix_s: float = 0.0
+    jobs: dict[int, JobStatus] = field(default_factory=dict)
+    starts: dict[int, float] = field(default_factory=dict)
+
+
 class Job:
     """At most ``parallelism`` pods at once; a failed one is replaced after a pause, ``backoffLimit`` times."""
 
-    def __init__(
-        self,
-        control_plane: ControlPlane,
-        *,
-        informer: Informer,
-        admission: Admission,
-        statuses: dict[int, JobStatus],
-    ):
+    def __init__(self, control_plane: ControlPlane, *, informer: Informer, admission: Admission, batch: Batch):
         self.control_plane, self.informer, self.admission = control_plane, informer, admission
-        self.statuses = statuses
+        self.statuses = batch.jobs
         self.queue = WorkQueue("Job", control_plane)
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         self.informer.follow(state)
-        changed = False
-        for owner in self.queue.take(state, now):
-            changed |= self._sync(state, owner, now)
-        return changed
+        return self.queue.work(state, now, self._sync)
 
     def due(self, state: ClusterState, now: float) -> float:
         return self.queue.due_s

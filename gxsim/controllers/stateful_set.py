@@ -25,10 +25,7 @@ class StatefulSet:
 
     def reconcile(self, state: ClusterState, now: float) -> bool:
         self.informer.follow(state)
-        changed = False
-        for owner in self.queue.take(state, now):
-            changed |= self._sync(state, owner, now)
-        return changed
+        return self.queue.work(state, now, self._sync)
 
     def due(self, state: ClusterState, now: float) -> float:
         return self.queue.due_s

@@ -61,11 +61,11 @@ def uncordon(sim: "Simulation", fault: Fault, node: int) -> None:
 def drain(sim: "Simulation", fault: Fault, node: int) -> None:
     """kubectl drain: cordon, then evict every pod that is not a DaemonSet's."""
     sim.state.cordon(node)
-    sim.components.disruption.drain(sim.state, node, float(sim.env.now))
+    sim.components.evictions.drain(sim.state, node, float(sim.env.now))
 
 
 def end_drain(sim: "Simulation", fault: Fault, node: int) -> None:
-    sim.components.disruption.stop_drain(node)
+    sim.components.evictions.stop_drain(node)
     sim.state.uncordon(node)
 
 

@@ -13,11 +13,12 @@ from gxsim.controllers.cron_job import CronJob
 from gxsim.controllers.daemon_set import DaemonSet
 from gxsim.controllers.deployment import Deployment
 from gxsim.controllers.disks import Contents
-from gxsim.controllers.disruption import Disruption
+from gxsim.controllers.disruption import Budgets
 from gxsim.controllers.durations import Timings
 from gxsim.controllers.endpoint_slice import EndpointSlice
+from gxsim.controllers.eviction import Eviction
 from gxsim.controllers.informer import TOLERANCE_S, Informer
-from gxsim.controllers.job import Job, JobStatus
+from gxsim.controllers.job import Batch, Job
 from gxsim.controllers.kubelet import Kubelet
 from gxsim.controllers.lease import Leases
 from gxsim.controllers.memory_pressure import MemoryPressure
@@ -101,10 +102,8 @@ class Components:
         self.memory = memory
         self.memory_pressure = self._memory_pressure(kubelet)
         self.watches_memory = kubelet.memory_available_bytes > 0
-        self.began_unix_s = began_unix_s  # t = 0 in seconds since 1970, which CronJobs go by
-        self.jobs: dict[int, JobStatus] = {}
-        self.cron_starts: dict[int, float] = {}  # CronJob: when it last started a Job, in seconds since 1970
-        self.disruption = Disruption(control_plane, self.informer)
+        self.batch, self.budgets = Batch(began_unix_s), Budgets()
+        self.evictions = Eviction(control_plane, self.informer, self.budgets)
         self.processes: dict[str, list[Controller]] = {}
         self.starts_s: dict[str, float] = {}  # of processes that are to start
         self.lost_s = 0.0  # when the API was last lost
@@ -150,12 +149,12 @@ class Components:
             controllers, scheduler = [c for c in controllers if isinstance(c, NodeLifecycle)], []
         pressures: list[Controller] = [self.memory_pressure] if self.watches_memory else []
         pressures += [storage.disk_pressure] if storage.watched else []
-        return [self.kubelets, *physics, *pressures, self.disruption, *controllers, *scheduler]
+        return [self.kubelets, *physics, *pressures, self.evictions, *controllers, *scheduler]
 
     def fail(self, name: str, now: float) -> None:
         """One more fault stops *name*; controllers and scheduler forget what they had in memory."""
         self.down[name] += 1
-        self.processes.pop(name, None)
+        self._end(name)
         self.starts_s.pop(name, None)
         if name == REGISTRY:
             self.kubelets.images.registry_back_s = math.inf
@@ -243,7 +242,7 @@ class Components:
             return  # nobody can take over
         self.leader = servers[0]
         for name in (CONTROLLERS, SCHEDULER):
-            if self.processes.pop(name, None) is not None:
+            if self._end(name):
                 self.starts_s[name] = leads_s(self.control_plane, now) + self._start_delay_s()
 
     def due(self, now: float) -> float:
@@ -283,14 +282,21 @@ class Components:
             got_s = now if self.lost_watches else through_s(parameters, self.lost_s, now)
             for name in (CONTROLLERS, SCHEDULER):
                 if self.down[name] == 0:
-                    self.processes.pop(name, None)
+                    self._end(name)
                     first_s = leads_s(parameters, got_s) + self._start_delay_s()
                     self.starts_s[name] = max(first_s, self.starts_s.get(name, now))
         self.lost_watches = False
 
+    def _end(self, name: str) -> bool:
+        """Whether there was a process that ended; without controllers the budgets' statuses grow old."""
+        if name == CONTROLLERS:
+            self.budgets.stop(self.state)
+        return self.processes.pop(name, None) is not None
+
     def _start(self, name: str, now: float, *, restarted: bool) -> None:
         if name == CONTROLLERS:
             self.leases.regain_watches(now)
+            self.budgets.start()
         self.processes[name] = (
             self._controllers(now, restarted=restarted) if name == CONTROLLERS else [self._scheduler()]
         )
@@ -320,14 +326,8 @@ class Components:
             ReplicaSet(parameters, informer=informer, admission=self.admission, victim_order=self.phases.victim_order),
             StatefulSet(parameters, informer=informer, admission=self.admission),
             DaemonSet(parameters, informer=informer, admission=self.admission),
-            Job(parameters, informer=informer, admission=self.admission, statuses=self.jobs),
-            CronJob(
-                parameters,
-                informer=informer,
-                jobs=self.jobs,
-                starts=self.cron_starts,
-                began_unix_s=self.began_unix_s,
-            ),
+            Job(parameters, informer=informer, admission=self.admission, batch=self.batch),
+            CronJob(parameters, batch=self.batch),
             VolumeBinder(parameters, self.leases),
             AttachDetach(parameters, self.attachments),
             EndpointSlice(),

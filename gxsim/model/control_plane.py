@@ -63,7 +63,6 @@ class ControlPlane:
     volume_bind_timeout_s: float = spec(600.0, doc="Longest wait for a claim to be bound", gt=0)
     provision_s: float = spec(1.5, doc="Time the provisioner takes to make a volume", ge=0)
 
-    disrupted_pods_expiry_s: float = spec(120.0, doc="An eviction that never came is forgotten after this", gt=0)
     detach_timeout_s: float = spec(360.0, doc="Silence after which a volume is detached by force", gt=0)
     attach_s: float = spec(1.0, doc="Time a network volume takes to be attached to a node", ge=0)
     detach_s: float = spec(1.0, doc="Time a network volume takes to be detached", ge=0)

@@ -117,7 +117,7 @@ def _drain(stage: Stage, words: Words) -> None:
 
 
 def _stop_drain(stage: Stage, words: Words) -> None:
-    stage.sim.components.disruption.stop_drain(stage.node(words["node"]))
+    stage.sim.components.evictions.stop_drain(stage.node(words["node"]))
 
 
 def _cordon(stage: Stage, words: Words) -> None:
