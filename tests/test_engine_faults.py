@@ -16,6 +16,7 @@ from gxsim.load.traces import with_traces
 from gxsim.model.control_plane import ControlPlane, Kubelet
 from gxsim.model.fault import Fault, FaultSelector
 from gxsim.model.model import Usage
+from gxsim.observe.causes import Causes
 from gxsim.observe.pods import pod_fates
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
@@ -270,7 +271,7 @@ def test_only_a_pod_that_did_not_end_well_is_lost() -> None:
     stop = Fault(kind="NodeChaos", action="node-stop", selector=FaultSelector(nodes=("n0", "n1", "n2")), at_s=30.0)
     for faults, lost in (((), 0), ((stop,), 1)):
         state, timeline = simulate(*faults, objects=(job,))
-        assert pod_fates(state, timeline).columns["workload"].count("app/load") == lost
+        assert pod_fates(state, timeline, Causes(state, timeline)).columns["workload"].count("app/load") == lost
 
 
 # ---- arithmetic of outages ------------------------------------------------------------------------------------------
