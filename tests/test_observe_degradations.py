@@ -67,7 +67,7 @@ def test_a_fault_that_lasts_for_ever_is_listed_to_the_horizon(tmp_path: Path) ->
             "without effect: the correlation of delays and losses",
         ),
         ("NetworkChaos", "bandwidth", {"rate": "1mbit", "buffer": 100}, "without effect: the burst of a bandwidth's"),
-        ("IOChaos", "disk-slow", {"latency": "50ms"}, "service times of databases"),
+        ("IOChaos", "disk-slow", {"latency": "50ms"}, "not act on the service times of databases"),
         ("StressChaos", "cpu-stress", {"workers": 4}, "No station of the model is cpuBound, so no request notices."),
         ("TimeChaos", "clock-skew", {"offset": "500ms"}, "A wrong clock changes nothing that is played"),
         ("TimeChaos", "clock-skew", {"offset": "-20m"}, "At 20m etcd members log a warning; API servers that disagree"),

@@ -179,6 +179,11 @@ class Group:
         """Whether chance may delay a heartbeat beyond an election timeout."""
         return self.loss > 0 or any(map(any, self.packet_loss))
 
+    @property
+    def stalling(self) -> bool:
+        """Whether writes of the leader may hold its heartbeats up for about an election timeout."""
+        return self.leader != NOBODY and self.persist_s[self.leader] >= self.profile.election_timeout_s / 2
+
     def writable(self) -> bool:
         """Whether a write handed to the leader now would be committed if nothing changed."""
         if self.leader == NOBODY:
@@ -275,9 +280,19 @@ class Group:
             if resent_s > STALLED_S:
                 return
             delay_s += resent_s
-        arrives_s = max(time_s + delay_s, self._arrived_s[sender][to])
+        arrives_s = max(self._leaves_s(sender, time_s) + delay_s, self._arrived_s[sender][to])
         self._arrived_s[sender][to] = arrives_s
         heapq.heappush(self._queue, (arrives_s, next(self._sequence), to, message))
+
+    def _leaves_s(self, sender: int, time_s: float) -> float:
+        """When a message leaves: a member whose disk is slow sends nothing while it writes, and always writes.
+
+        etcd and etcdraft write and send in one loop (etcdserver/raft.go, etcdraft/node.go).
+        """
+        write_s = self.persist_s[sender]
+        if write_s <= self.profile.persist_s:
+            return time_s
+        return math.ceil(time_s / write_s - 1e-9) * write_s
 
     def _resent_s(self, loss: float, delay_s: float) -> float:
         """What lost packets add to a message: TCP sends it again after its time-out, then after twice that."""

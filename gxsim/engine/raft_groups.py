@@ -72,7 +72,8 @@ class RaftGroup:
         if group.leader != NOBODY:
             self._led_s = group.now_s
         vain = group.profile.pre_vote and group.now_s - self._led_s > QUIET_TIMEOUTS * timeout_s
-        return vain or (group.now_s - self._acted_s >= timeout_s and group.steady() and not group.lossy)
+        restless = group.lossy or group.stalling
+        return vain or (group.now_s - self._acted_s >= timeout_s and group.steady() and not restless)
 
     def _catch_up(self) -> None:
         """Leap over the sleep in whole election timeouts, the period of a leader's checks, and see to the rest."""

@@ -93,8 +93,9 @@ def _of_bandwidth(_: Sequence[Degradation], model: Model, traffic: bool) -> str:
 
 def _of_disks(_: Sequence[Degradation], model: Model, traffic: bool) -> str:
     return (
-        "A slow disk acts on what consensus members write before they answer, and such a member is taken to write all "
-        "the time; service times of databases, image pulls and container starts do not grow."
+        "A slow disk acts on what consensus members write before they answer; such a member is taken to write all the "
+        "time, and its messages wait for that. It does not act on the service times of databases, on image pulls and on "
+        "container starts."
     )
 
 
