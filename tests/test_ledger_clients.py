@@ -160,6 +160,7 @@ def with_ledgers(case: Case, *changes: dict) -> Case:
             {"event_peer": "fabric/peer0-org11"},
             "there is no Service 'fabric/peer0-org11'; did you mean 'fabric/peer0-org1'?",
         ),
+        ({"orderers": "orderer"}, "there is no consensus group 'orderer'; did you mean 'orderers'?"),
         ({"chaincode": "fabric/chaincod"}, "there is no Service 'fabric/chaincod'; did you mean 'fabric/chaincode'?"),
         (
             {"projector": "backend-mainnet/projectr"},

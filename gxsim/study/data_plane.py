@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from gxsim.consensus.conditions import conditions
 from gxsim.consensus.history import LeaderHistory
 from gxsim.engine.raft_groups import leader_histories, leader_history
+from gxsim.errors import ScenarioError
+from gxsim.load.fields import unknown_name
 from gxsim.load.scenario import Case
 from gxsim.model.ledger import Ledger
 from gxsim.model.model import Model
@@ -40,7 +42,10 @@ LEDGER_ASSUMPTIONS = (
     "Commands come as a Poisson stream at the channel's own rate or, where the traffic is not played, at the "
     "populations' rates times the share of the paths that write.",
     "Channels share orderers and peers, but not their time: each has its own elections, batches and commits.",
-    "A client that sees no commit in time submits again; it hears of a commit as soon as any peer has it.",
+    "After its time-out a client submits again what the model's resubmission says; it hears of a commit as soon as any "
+    "peer has it.",
+    "Messages between the parties of a channel take the mean delay between the nodes of those that are there; peers "
+    "gossip without delay.",
 )
 
 
@@ -126,14 +131,18 @@ def channels(
     services: Sequence[ServiceSeries],
     streams: Streams,
 ) -> Iterator[Channel]:
-    """Every channel of the model whose orderers are there, as it is in the run.
+    """Every channel of the model whose orderers are there, as it is in the run. Raises ScenarioError for wrong names.
 
     Each is a Raft group of its own: the first on a group of orderers has the group's leaders, others elect their own.
     """
     by_group = {history.members.group.name: history for history in histories}
+    groups = [group.name for group in case.model.consensus_groups]
     delays_s = node_delays(case.model.network, state.nodes)
     seen: set[str] = set()
     for ledger in case.model.ledgers:
+        if ledger.orderers not in groups:
+            problem = f"there is no consensus group {ledger.orderers!r}; {unknown_name(ledger.orderers, groups)}"
+            raise ScenarioError(f"ledger {ledger.name}", problem)
         history = by_group.get(ledger.orderers)
         if history is None:
             continue
