@@ -42,6 +42,18 @@ MEASURES: dict[str, tuple[bool, str, str]] = {
     "full": (True, "duration", "longest total time that nothing could be written on a matching node's disk"),
     "answered": (True, "percent", "smallest share of the requests of a matching path that was answered"),
     "stood_still": (True, "duration", "longest total time in which a matching channel committed nothing"),
+    "outbox": (True, "count", "most commands of a matching channel that no orderer had acknowledged at any time"),
+    "projector_lag": (
+        True,
+        "duration",
+        "furthest that a matching channel's projection was behind its blocks",
+    ),
+    "commit_p99": (
+        True,
+        "duration",
+        "99th percentile from submission to commit in a matching channel",
+    ),
+    "applied_twice": (True, "count", "commands of a matching channel that took effect twice"),
     "volumes_lost": (False, "count", "volumes whose data is gone"),
     "volumes_unreachable": (False, "count", "volumes that were out of reach at any time"),
     "requests": (True, "percent", "largest share of a node's cpu, memory or disk that was requested"),

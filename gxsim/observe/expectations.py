@@ -159,6 +159,22 @@ def _stood_still(tables: Tables, expectation: Expectation) -> float:
     return max(still.values())
 
 
+def _commit_p99(tables: Tables, expectation: Expectation) -> float:
+    rows = _matching(_played(tables, "ledger_latency", "ledger"), "channel", expectation)
+    found = [row["p99_s"] for row in rows if row["latency"] == "submitted_to_committed"]
+    return max(float("inf") if value is None else value for value in found)
+
+
+def _of_channel(table: str, column: str) -> Callable[[Tables, Expectation], float]:
+    """A measure: the worst value of *column* of a ledger's *table*."""
+
+    def measure(tables: Tables, expectation: Expectation) -> float:
+        _played(tables, table, "ledger")
+        return _worst(table, "channel", column)(tables, expectation)
+
+    return measure
+
+
 def _played(tables: Tables, name: str, plane: str) -> Table:
     """A table of the data plane; LookupError, the scenario's fault, if that was not asked for."""
     if name not in tables:
@@ -188,6 +204,10 @@ MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
     "full": _full,
     "answered": _answered,
     "stood_still": _stood_still,
+    "outbox": _of_channel("ledger", "outbox"),
+    "projector_lag": _of_channel("ledger", "projector_lag_s"),
+    "commit_p99": _commit_p99,
+    "applied_twice": _of_channel("ledger_clients", "applied_twice"),
     "volumes_lost": lambda tables, _: float(sum(tables["volumes"].columns["lost"])),
     "volumes_unreachable": lambda tables, _: float(sum(s > 0 for s in tables["volumes"].columns["unreachable_s"])),
     "requests": _requests,
