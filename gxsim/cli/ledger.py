@@ -37,6 +37,8 @@ def ledger(
     played = tuple(dict.fromkeys((*case.scenario.data_plane, "ledger")))
     case = dataclasses.replace(case, scenario=dataclasses.replace(case.scenario, data_plane=played))
     result = simulate(case, seed=seed)
+    if not result.ledgers:
+        raise ScenarioError(scenario, "no orderer of its ledgers is in the manifests; add the manifests of Fabric")
     tables = {name: table for name, table in result.tables.items() if name.startswith("ledger")}
     if rate:
         tables["ledger_saturation"] = Table.stacked([saturation_sweep(one.channel, rate) for one in result.ledgers])
