@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from gxsim.validate import elections, etcd_failover, etcd_outages, fabric, raft_partitions
+from gxsim.validate import (
+    elections,
+    etcd_events,
+    etcd_failover,
+    etcd_names,
+    etcd_outages,
+    etcd_writes,
+    fabric,
+    raft_partitions,
+)
 from gxsim.validate.record import Check, Family
 
 RECORDINGS = Path(__file__).parent / "truth" / "raft"
@@ -42,14 +51,52 @@ def test_partitions_end_as_in_the_raft_library() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["etcd_leader_kill_summary", "etcd_delayed_network_summary"])
-def test_real_etcd_fails_over_and_writes_as_fast(name: str) -> None:
-    judged(etcd_failover.FAMILY, etcd_failover.FAMILY.replay(recording(f"{name}.json")))
+@pytest.mark.parametrize("name", ["etcd_leader_kill_summary.json", "etcd_leader_kill_trials.csv"])
+def test_real_etcd_fails_over_as_fast(name: str) -> None:
+    judged(etcd_failover.FAMILY, etcd_failover.FAMILY.replay(recording(name)))
 
 
-@pytest.mark.parametrize("name", ["etcd_deaf_member_summary", "etcd_quorum_loss_summary"])
+ETCD_WRITES = {
+    "etcd_delayed_network_summary.json": 15,
+    "etcd_delayed_network_write_latency.csv": 25,
+    "etcd_steady_write_latency_summary.json": 12,
+    "etcd_steady_write_latency.csv": 15,
+    "etcd_follower_kill_summary.json": 2,
+    "etcd_follower_kill_trials.csv": 41,
+}
+
+
+@pytest.mark.parametrize("name", ETCD_WRITES)
+def test_real_etcd_writes_as_fast_and_on_without_a_follower(name: str) -> None:
+    checks = etcd_writes.FAMILY.replay(recording(name))
+    assert len(checks) == ETCD_WRITES[name]
+    judged(etcd_writes.FAMILY, checks)
+
+
+OUTAGES = ("etcd_deaf_member", "etcd_quorum_loss")
+
+
+@pytest.mark.parametrize("name", [f"{kind}_{form}" for kind in OUTAGES for form in ("summary.json", "trials.csv")])
 def test_real_etcd_is_disturbed_and_comes_back_alike(name: str) -> None:
-    judged(etcd_outages.FAMILY, etcd_outages.FAMILY.replay(recording(f"{name}.json")))
+    judged(etcd_outages.FAMILY, etcd_outages.FAMILY.replay(recording(name)))
+
+
+@pytest.mark.parametrize("name", ["etcd_leader_kill", "etcd_quorum_loss", "etcd_deaf_member"])
+def test_every_logged_role_change_of_real_etcd_keeps_the_rules(name: str) -> None:
+    """Pauses between campaigns are whole ticks from E to 2 E - 1; a leader is the only one of its term, and stood."""
+    checks = etcd_events.FAMILY.replay(recording(f"{name}_events.jsonl"))
+    assert len(checks) > 90
+    judged(etcd_events.FAMILY, checks)
+
+
+def test_other_timers_than_the_recorded_ones_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an election timeout a fifth longer neither the trials nor the logged pauses agree."""
+    monkeypatch.setitem(etcd_names.ELECTION_MS, 100, 1200)
+    logged = etcd_events.FAMILY.replay(recording("etcd_deaf_member_events.jsonl"))
+    assert sum(not check.agreed for check in logged) > 0.1 * len(logged)
+    trials = [row for row in recording("etcd_leader_kill_trials.csv") if row["config"] == "e34_n5_hb100"]
+    shifted = etcd_failover.FAMILY.replay([row | {"election_ms": "1200"} for row in trials])
+    assert sum(not check.agreed for check in shifted) >= 6
 
 
 @pytest.mark.parametrize("name", ["fabric_load_summary.json", "fabric_kill_summary.json"])
@@ -85,7 +132,7 @@ def test_orderers_answer_by_what_they_believe() -> None:
 
 
 def test_each_recording_is_known_by_one_family_only() -> None:
-    modules = (elections, raft_partitions, etcd_failover, etcd_outages, fabric)
+    modules = (elections, raft_partitions, etcd_events, etcd_failover, etcd_outages, etcd_writes, fabric)
     families = [module.FAMILY for module in modules]
     names = sorted(path.name.removesuffix(".gz") for path in RECORDINGS.glob("*.gz"))
     for name in names:

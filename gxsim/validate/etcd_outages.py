@@ -1,6 +1,7 @@
 """Recordings of real etcd: a member that is deaf for a while, and a majority that is lost. Bounds allow for noise."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,24 +11,37 @@ from gxsim.consensus.group import Group, symmetric
 from gxsim.consensus.profiles import Profile
 from gxsim.consensus.voter import Role
 from gxsim.rng import Streams
-from gxsim.validate.raft_partitions import trial
+from gxsim.validate.etcd_names import Settings, settings_of
+from gxsim.validate.raft_partitions import Trial, trial
 from gxsim.validate.record import Check, Family
-from gxsim.validate.sampled import config_of, same_mean, same_share
+from gxsim.validate.sampled import by_config, column, config_of, same_mean, same_sample, same_share
 
 DEAF_TRIALS, LOSS_TRIALS = 24, 200
 LOOPBACK_MS, PERSIST_MS = 0.3, 2.0
 START_MS = 200.0  # of an etcd process, until it takes part
+NOISE_SHARE = 0.05  # of a distribution
 NOISE_MS = 150.0  # the machine ran several clusters at once
 DEAF_TICKS, WATCHED_TICKS = 45, 80  # 4 to 5 election timeouts, then 8
+DEAF_COLUMNS = frozenset(("deaf_member", "deaf_ms", "heal_to_last_election_ms"))
+LOSS_COLUMNS = frozenset(("leader_among_killed", "restart_to_first_write_ms", "linearizable_read"))
 
 
 def recognises(document: Any) -> bool:
+    if isinstance(document, list):
+        return _has_columns(document, DEAF_COLUMNS) or _has_columns(document, LOSS_COLUMNS)
     return isinstance(document, dict) and bool(document) and (_all(document, _is_deaf) or _all(document, _is_loss))
 
 
-def replay(document: Mapping[str, Any]) -> list[Check]:
+def replay(document: Any) -> list[Check]:
+    if isinstance(document, list):
+        trials = _deaf_trials if _has_columns(document, DEAF_COLUMNS) else _loss_trials
+        return [check for name, rows in by_config(document).items() for check in trials(name, rows)]
     compared = _deaf if _all(document, _is_deaf) else _lost
     return [check for recorded in document.values() for check in compared(recorded)]
+
+
+def _has_columns(rows: Sequence[Any], names: frozenset[str]) -> bool:
+    return bool(rows) and isinstance(rows[0], dict) and names <= rows[0].keys()
 
 
 def _all(document: Mapping[str, Any], holds: Any) -> bool:
@@ -42,26 +56,38 @@ def _is_loss(recorded: Mapping[str, Any]) -> bool:
     return {"leader_killed", "leader_survived_kill"} <= recorded.keys()
 
 
-def _deaf(recorded: Mapping[str, Any]) -> Iterator[Check]:
-    """Whether the member's return unseats the leader, and how long the group then takes to settle."""
-    settings = recorded["config"]
+def deaf_trials(name: str, mode: str, settings: Settings, one_way_ms: float) -> list[Trial]:
+    """What happens when a member of the recordings' cluster is deaf for a while and hears again."""
     config = {
-        "scenario": settings["mode"],
-        "nodes": settings["members"],
-        "tick_ms": settings["heartbeat_ms"],
-        "election_tick": settings["election_ms"] // settings["heartbeat_ms"],
+        "scenario": mode,
+        "nodes": settings.members,
+        "tick_ms": settings.heartbeat_ms,
+        "election_tick": settings.election_ticks,
         "heartbeat_tick": 1,
-        "one_way_delay_min_ms": LOOPBACK_MS + settings["oneway_ms"],
-        "one_way_delay_max_ms": LOOPBACK_MS + settings["oneway_ms"],
+        "one_way_delay_min_ms": LOOPBACK_MS + one_way_ms,
+        "one_way_delay_max_ms": LOOPBACK_MS + one_way_ms,
         "loss_probability": 0,
-        "prevote": settings["prevote"],
+        "prevote": settings.pre_vote,
         "check_quorum": True,
         "proposals_per_tick": 4,
         "persist_ms": PERSIST_MS,
         "partition_ticks": DEAF_TICKS,
     }
-    name, rng = settings["label"], Streams(0).take(f"validate/{settings['label']}")
-    trials = [trial(config, WATCHED_TICKS, rng) for _ in range(DEAF_TRIALS)]
+    rng = Streams(0).take(f"validate/{name}")
+    return [trial(config, WATCHED_TICKS, rng) for _ in range(DEAF_TRIALS)]
+
+
+def _deaf(recorded: Mapping[str, Any]) -> Iterator[Check]:
+    """Whether the member's return unseats the leader, and how long the group then takes to settle."""
+    config = recorded["config"]
+    settings = Settings(
+        members=config["members"],
+        heartbeat_ms=config["heartbeat_ms"],
+        election_ms=config["election_ms"],
+        pre_vote=config["prevote"],
+    )
+    name = config["label"]
+    trials = deaf_trials(name, config["mode"], settings, config["oneway_ms"])
     unseated = np.array([t.elections_after_heal > 0 for t in trials])
     yield same_share(f"{name} unseats", unseated, recorded["election_won_after_heal_share"], recorded["trials"])
     settled_ms = np.array([t.last_election_ms for t in trials])[unseated]
@@ -69,6 +95,25 @@ def _deaf(recorded: Mapping[str, Any]) -> Iterator[Check]:
         yield same_mean(f"{name} settles", settled_ms, recorded["heal_to_last_election_ms"], slack=NOISE_MS)
     terms = np.array([t.terms_gained for t in trials])
     yield same_mean(f"{name} terms", terms, recorded["term_growth_while_deaf"], slack=0.1)
+
+
+def _deaf_trials(name: str, rows: Sequence[Mapping[str, str]]) -> Iterator[Check]:
+    """The same from every trial: distributions of the time to settle and of the terms gained, and who was unseated."""
+    mode = "deaf_leader" if rows[0]["deaf_member"] == "leader" else "deaf_follower"
+    settings = replace(settings_of(name), members=int(rows[0]["members"]), pre_vote=rows[0]["prevote"] == "1")
+    trials = deaf_trials(f"{name} trials", mode, settings, 0.0)
+    unseated = np.array([t.elections_after_heal > 0 for t in trials])
+    won = column(rows, "elections_won_after_heal")
+    yield same_share(f"{name} unseated", unseated, float(np.mean(won > 0)), len(rows))
+    settled_ms, recorded_ms = (
+        np.array([t.last_election_ms for t in trials])[unseated],
+        column(rows, "heal_to_last_election_ms"),
+    )
+    if len(settled_ms) and len(recorded_ms):
+        yield same_sample(f"{name} time to settle", settled_ms, recorded_ms, slack=NOISE_SHARE)
+    grown = column(rows, "highest_term_at_heal") - column(rows, "term_before")
+    gained = np.array([t.terms_gained for t in trials], float)
+    yield same_sample(f"{name} terms gained", gained, grown, slack=NOISE_SHARE)
 
 
 def _lost(recorded: Mapping[str, Any]) -> Iterator[Check]:
@@ -89,6 +134,35 @@ def _lost(recorded: Mapping[str, Any]) -> Iterator[Check]:
             yield same_mean(f"{name} stepdown", stepdown_ms, facts["surviving_leader_stepdown_ms"], slack=NOISE_MS)
         write_ms = found_ms[:, 1] + START_MS
         yield same_mean(f"{name} first write", write_ms, facts["restart_to_first_write_ms"], slack=NOISE_MS)
+
+
+def _loss_trials(name: str, rows: Sequence[Mapping[str, str]]) -> Iterator[Check]:
+    """The same from every trial; and without a majority no write succeeds, and no read but a local one."""
+    profile = Profile(
+        tick_s=float(rows[0]["heartbeat_ms"]) / 1000,
+        election_ticks=round(float(rows[0]["election_ms"]) / float(rows[0]["heartbeat_ms"])),
+        pre_vote=rows[0]["prevote"] == "1",
+        persist_s=PERSIST_MS / 1000,
+    )
+    for case, flag in (("leader killed", "1"), ("leader survived", "0")):
+        mine = [row for row in rows if row["leader_among_killed"] == flag]
+        if not mine:
+            continue
+        rng = Streams(0).take(f"validate/{name} trials {case}")
+        found_ms = losses(profile, int(rows[0]["members"]), leader_too=flag == "1", rng=rng) * 1000
+        stepdown_ms, recorded_ms = found_ms[~np.isnan(found_ms[:, 0]), 0], column(mine, "surviving_leader_stepdown_ms")
+        if len(recorded_ms):
+            yield same_sample(f"{name} {case} stepdown", stepdown_ms, recorded_ms, slack=NOISE_SHARE)
+        write_ms, wrote_ms = found_ms[:, 1] + START_MS, column(mine, "restart_to_first_write_ms")
+        yield same_sample(f"{name} {case} first write", write_ms, wrote_ms, slack=NOISE_SHARE)
+    for row in rows:
+        refused = all("deadline exceeded" in row[what] for what in ("linearizable_read", "put"))
+        silent = row["writes_started_after_kill_that_succeeded"] == "0"
+        yield Check(
+            name=f"{name} no quorum",
+            agreed=refused and silent and row["serializable_read"] == "ok",
+            detail=f"local read {row['serializable_read']}, write {row['put']}",
+        )
 
 
 def losses(profile: Profile, voters: int, *, leader_too: bool, rng: np.random.Generator) -> NDArray:

@@ -28,6 +28,19 @@ def of_library(document: Any, kind: str) -> bool:
     )
 
 
+def by_config(rows: Sequence[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
+    """Rows of trials by their configuration, in the order of the file."""
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row["config"], []).append(row)
+    return found
+
+
+def column(rows: Sequence[Mapping[str, str]], name: str) -> NDArray:
+    """The numbers of a column; rows that leave it empty are left out."""
+    return np.array([float(row[name]) for row in rows if row[name]])
+
+
 def same_mean(name: str, values: NDArray, recorded: Mapping[str, Any], *, slack: float = 0.0) -> Check:
     """Means within three standard errors of their difference or 2 %, plus *slack*.
 
@@ -64,6 +77,21 @@ def same_distribution(
     distance = float(np.maximum(np.maximum(probabilities - upto, below - probabilities), 0.0).max())
     allowed = KS_AT_1_PERCENT * math.sqrt(1 / len(values) + 1 / count) + slack
     return _check(name, distance <= allowed, f"KS distance {distance:.4f}, allowed {allowed:.4f}")
+
+
+def same_sample(name: str, values: NDArray, recorded: NDArray, *, slack: float) -> Check:
+    """Kolmogorov-Smirnov distance of two samples below its 1 % point, plus *slack*."""
+    both = np.concatenate([values, recorded])
+    mine, theirs = (np.searchsorted(np.sort(one), both, side="right") / len(one) for one in (values, recorded))
+    distance = float(np.abs(mine - theirs).max())
+    allowed = KS_AT_1_PERCENT * math.sqrt(1 / len(values) + 1 / len(recorded)) + slack
+    return _check(name, distance <= allowed, f"KS distance {distance:.3f}, allowed {allowed:.3f}")
+
+
+def summary(values: NDArray) -> dict[str, float]:
+    """Mean, its standard error and the standard deviation of recorded values, as the summaries give them."""
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return {"mean": float(values.mean()), "sd": spread, "se": spread / math.sqrt(len(values))}
 
 
 def _check(name: str, agreed: bool, detail: str) -> Check:
