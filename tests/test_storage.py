@@ -78,6 +78,20 @@ def test_a_range_gives_dates_at_the_quantiles_of_the_rate(state: ClusterState) -
     assert np.allclose(dates, np.ceil(expected), atol=1)  # 20 000 paths: a day of spread
 
 
+def test_a_distribution_decides_how_far_dates_spread(state: ClusterState) -> None:
+    width = {}
+    for distribution in ("uniform", "triangular", "lognormal"):
+        found = made(state, rows(growth(GB, 2 * GB, distribution=distribution)), paths=5000)
+        early, _, late = found.dates[1, row(found, DATABASE)]
+        width[distribution] = late - early
+    assert width["triangular"] < width["uniform"] < width["lognormal"]
+
+
+def test_a_lognormal_rate_cannot_be_nothing() -> None:
+    with pytest.raises(ValueError, match="distribution: lognormal needs rates above 0; write a lower end such as 1M"):
+        growth(0, GB, distribution="lognormal")
+
+
 def test_what_is_not_reached_within_the_horizon_has_no_date(state: ClusterState) -> None:
     found = made(state, rows(growth(GB, GB)), horizon_days=107)
     assert np.isinf(found.dates[1, row(found, DATABASE)]).all()

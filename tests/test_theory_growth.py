@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gxsim.kernels.growth import accumulated, copied, oldest_kept, passages
+from gxsim.kernels.growth import accumulated, copied, oldest_kept, passages, spread
 from gxsim.storage.protection import age_of_last_copy, youngest
 
 DAYS = np.arange(0.0, 1097.0)
@@ -51,6 +51,22 @@ def test_purges_now_and_then_make_a_saw_between_retention_and_retention_plus_pur
 def test_nothing_is_removed_without_retention() -> None:
     cut = oldest_kept(DAYS, None)
     assert not accumulated(*path(5.0), cut).any()
+
+
+def test_an_even_spread_has_its_quantiles_on_a_straight_line() -> None:
+    assert np.allclose(spread(np.array([0.0, 0.1, 0.5, 1.0]), (100.0, 200.0)), [100, 110, 150, 200])
+
+
+def test_a_triangular_spread_has_the_quantiles_of_its_closed_form() -> None:
+    share = spread(np.array([0.0, 0.02, 0.5, 0.98, 1.0]), (0.0, 1.0), "triangular")
+    assert np.allclose(share, [0.0, 0.1, 0.5, 0.9, 1.0])  # F(x) = 2 x² below the middle
+
+
+def test_a_lognormal_spread_has_its_ends_at_p10_and_p90_and_its_median_at_their_geometric_mean() -> None:
+    assert np.allclose(spread(np.array([0.1, 0.5, 0.9]), (100.0, 400.0), "lognormal"), [100.0, 200.0, 400.0])
+    draws = spread((np.arange(100_000) + 0.5) / 100_000, (100.0, 400.0), "lognormal")
+    sigma = np.log(4.0) / (2 * 1.2815515655446004)
+    assert draws.mean() == pytest.approx(200.0 * np.exp(sigma**2 / 2), rel=1e-4)  # the midpoint rule cuts the tail
 
 
 # ---- copies ---------------------------------------------------------------------------------------------------------

@@ -163,9 +163,10 @@ class NoSpace:
         full_s = np.where(self.writable, self.disks.falls_to_s(0.0, now), math.inf)
         return min(float(np.min(full_s, initial=math.inf)), self.disks.due_s(now))
 
-    def levels(self, names: list[str]) -> dict[str, float]:
+    def levels(self, state: ClusterState) -> dict[str, float]:
         """``writable/<node>`` of every node whose disk was full at some time."""
-        return {f"writable/{names[node]}": float(self.writable[node]) for node in np.flatnonzero(self.since_s >= 0)}
+        full = np.flatnonzero(self.since_s >= 0).tolist()
+        return {f"writable/{state.nodes[node].name}": float(self.writable[node]) for node in full}
 
     def _turn(self, state: ClusterState, now: float) -> None:
         """Take note of disks that are full now, or have room again."""

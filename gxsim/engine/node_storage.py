@@ -79,9 +79,8 @@ class NodeStorage:
         """
         if not self.watched:
             return {}
-        names = [node.name for node in self.state.nodes]
-        servers = {f"server/{names[node]}": float(node not in self.exited) for node in self.servers}
-        return {**self.no_space.levels(names), **servers}
+        servers = {f"server/{self.state.nodes[node].name}": float(node not in self.exited) for node in self.servers}
+        return {**self.no_space.levels(self.state), **servers}
 
     def _exit(self, node: int, now: float) -> None:
         self.exited.add(node)

@@ -4,6 +4,7 @@ A driver is something that grows; a row is a weighted sum of drivers, such as a 
 that one path's days lie side by side: a comparison and a search along them cost a third of a nanosecond per level.
 """
 
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,23 @@ class Passages(NamedTuple):
 
     first: NDArray[np.int32]  # (limits, rows, paths) index of the first day at the limit; the number of days if never
     shown: NDArray[np.float64]  # (rows, shown days, paths)
+
+
+def spread(uniform: NDArray, ends: tuple[float, float], distribution: str = "uniform") -> NDArray:
+    """Quantiles of a range at *uniform* (any shape, 0 to 1): evenly between its ends, or
+
+    ``triangular``, most likely in the middle, or ``lognormal``, whose P10 and P90 are the ends.
+    """
+    low, high = ends
+    if distribution == "lognormal":
+        normal = NormalDist()
+        scores = np.array([normal.inv_cdf(max(one, 1e-300)) for one in np.ravel(uniform)]).reshape(np.shape(uniform))
+        sigma = np.log(high / low) / (2 * normal.inv_cdf(0.9))
+        return np.sqrt(low * high) * np.exp(sigma * scores)
+    share = uniform
+    if distribution == "triangular":
+        share = np.where(uniform < 0.5, np.sqrt(uniform / 2), 1 - np.sqrt((1 - uniform) / 2))
+    return low + (high - low) * share
 
 
 def accumulated(per_day: NDArray, trend: NDArray, days: NDArray, age: float = 0.0) -> NDArray:

@@ -30,6 +30,11 @@ class Growth:
     per_write_bytes: tuple[int, int] | None = spec(
         None, doc="Lowest and highest growth per write of the request paths, for a forecast from the traffic", ge=0
     )
+    distribution: str = spec(
+        "uniform",
+        doc="Spread of a rate over its range: even; triangular, likeliest in the middle; lognormal between P10 and P90",
+        choices=("uniform", "triangular", "lognormal"),
+    )
     each: str = spec(
         "volume",
         doc="What the growth is of: the volume, or every container whose logs it holds",
@@ -47,6 +52,8 @@ class Growth:
 
     def __post_init__(self) -> None:
         _lower_end_first(self)
+        if self.distribution == "lognormal" and not (self.per_day_bytes[0] and (self.per_write_bytes or (1,))[0]):
+            raise ValueError("distribution: lognormal needs rates above 0; write a lower end such as 1M")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.kernels.growth import accumulated, copied, oldest_kept
+from gxsim.kernels.growth import accumulated, copied, oldest_kept, spread
 from gxsim.model.model import Model, Monitoring
 from gxsim.model.storage import Series
 from gxsim.rng import Streams
@@ -86,14 +86,14 @@ class Draws:
         self.paths = paths
         self._drawn: dict[str, NDArray] = {}
 
-    def between(self, name: str, ends: tuple[float, float]) -> NDArray:
-        """(paths,) evenly distributed between two ends."""
+    def between(self, name: str, ends: tuple[float, float], distribution: str = "uniform") -> NDArray:
+        """(paths,) draws of a range, distributed as ``kernels.growth.spread`` says."""
         low, high = ends
         if low == high:
             return np.full(self.paths, float(low))
         if name not in self._drawn:
             self._drawn[name] = self._streams.take(f"storage/{name}").random(self.paths)
-        return low + (high - low) * self._drawn[name]
+        return spread(self._drawn[name], ends, distribution)
 
 
 class Ends:
@@ -101,19 +101,19 @@ class Ends:
 
     paths = 2
 
-    def between(self, name: str, ends: tuple[float, float]) -> NDArray:
-        """(2,) the two ends."""
+    def between(self, name: str, ends: tuple[float, float], distribution: str = "uniform") -> NDArray:
+        """(2,) the two ends, whatever lies between or beyond."""
         return np.array(ends, float)
 
 
 class Middles:
-    """The middle of every range, in place of draws: one path."""
+    """The median of every range, in place of draws: one path."""
 
     paths = 1
 
-    def between(self, name: str, ends: tuple[float, float]) -> NDArray:
-        """(1,) the middle of two ends."""
-        return np.array([sum(ends) / 2])
+    def between(self, name: str, ends: tuple[float, float], distribution: str = "uniform") -> NDArray:
+        """(1,) the median of a range."""
+        return spread(np.array([0.5]), ends, distribution) if ends[0] != ends[1] else np.array([float(ends[0])])
 
 
 def writes_per_day(model: Model) -> float:

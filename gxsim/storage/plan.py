@@ -111,7 +111,7 @@ class _Builder:
         driver = self._source(
             Source(
                 name=name,
-                per_day=between(f"growth/{name}", per_day),
+                per_day=between(f"growth/{name}", per_day, growth.distribution),
                 trend=np.expm1(np.log1p(between(f"trend/{name}", growth.per_month)) / MONTH_DAYS),
                 level=between(f"level/{name}", growth.level_bytes),
                 age_days=growth.age_s / DAY_S,
