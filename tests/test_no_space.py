@@ -14,11 +14,13 @@ from gxsim.model.fault import Fault, FaultSelector
 from gxsim.model.model import Model
 from gxsim.model.pod import Container, PodTemplate
 from gxsim.model.storage import Growth, HostGrowth
+from gxsim.observe.disks import disk_table
 from gxsim.observe.full_disks import full_disks
 from gxsim.rng import Streams
 from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
 from gxsim.storage.contents import contents
+from gxsim.storage.disk_levels import disk_levels
 from gxsim.storage.writable import writable
 from gxsim.timeline import Timeline
 
@@ -241,6 +243,47 @@ def test_contents_are_those_of_the_forecast_and_only_what_runs_is_written() -> N
     assert found is not None
     assert (found.used_bytes.tolist(), found.unused_image_bytes.tolist()) == ([20.0], [8.0])
     assert found.host_rate_bytes.tolist() == [1.0]
+
+
+# ---- what a run says of its disks ---------------------------------------------------------------------------------
+
+
+def test_levels_are_straight_lines_between_what_changed_them() -> None:
+    slow = fill("n0", at_s=100.0, duration_s=500.0, size="30G", rate="100M")
+    model = Model(host_growth=(HostGrowth(name="system", level_bytes=(int(40 * GB),) * 2, source="t"),))
+    _, timeline = simulate(slow, model=model, until_s=1000.0)
+    found = disk_levels(timeline, "n0", DISK)
+    assert found is not None
+    assert found.reaches_s(40 * GB) == 0.0
+    assert found.reaches_s(55 * GB) == pytest.approx(250.0)  # 15 GB at 0.1 GB/s, from 100 s on
+    assert found.reaches_s(71 * GB) == np.inf
+    assert found.most_bytes == pytest.approx(70 * GB)
+    assert found.used_bytes[-1] == pytest.approx(40 * GB)  # somebody made room at 600 s
+    assert disk_levels(timeline, "nowhere", DISK) is None
+
+
+def test_a_full_disk_holds_no_more_than_its_size() -> None:
+    _, timeline = simulate(fill("n0", percent="100%", rate="1G"), until_s=200.0)
+    found = disk_levels(timeline, "n0", DISK)
+    assert found is not None
+    assert found.most_bytes == DISK
+    assert found.reaches_s(DISK) == pytest.approx(110.0 - 0.0, abs=1e-6)  # 100 GB at 1 GB/s, from 10 s on
+
+
+def test_the_table_of_disks_tells_alert_pressure_and_evictions() -> None:
+    images = HostGrowth(name="images", level_bytes=(int(10 * GB),) * 2, unused_share=(0.5, 0.5), source="t")
+    state, timeline = simulate(
+        fill("n0", size="86G", rate="1G", duration_s=600.0),
+        model=Model(host_growth=(images,)),
+        kubelet=Kubelet(),
+        until_s=2000.0,
+    )
+    row = next(disk_table(state, timeline).rows())
+    assert (row["used_start_bytes"], row["used_most_bytes"]) == (10 * GB, 96 * GB)
+    assert row["alert_s"] == pytest.approx(10.0 + 75.0)
+    assert 95.0 < row["pressure_from_s"] < 120.0
+    assert row["pressure_s"] > 600.0 - 100.0 + 300.0 - 20.0  # until the room is back, and a transition period more
+    assert (row["evicted"], row["images_removed"]) == (3, 1)
 
 
 # ---- bad input ------------------------------------------------------------------------------------------------------

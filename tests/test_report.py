@@ -23,6 +23,7 @@ from gxsim.model.pod import PodTemplate
 from gxsim.model.scenario import Scenario
 from gxsim.model.selectors import LabelSelector, NodeSelector, NodeSelectorTerm, Requirement
 from gxsim.observe.causes import Causes
+from gxsim.observe.disks import disk_table
 from gxsim.observe.events import event_table
 from gxsim.observe.expectations import judge
 from gxsim.observe.full_disks import full_disks
@@ -242,6 +243,7 @@ def result_of(*expected: str) -> Result:
         quorum_intervals(quorum, HORIZON_S),
         workload_table(state, timeline, missing),
         volume_table(state, timeline, model),
+        disk_table(state, timeline),
         full_disks(state, timeline),
         node_table(state, load, ("before", "during", "after")),
         pod_counts(timeline),

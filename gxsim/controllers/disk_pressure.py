@@ -48,9 +48,9 @@ class DiskPressure:
         self.informer.follow(state)
         self.disks.follow(state, now)
         changed = self._collect_images(state, now)
+        changed |= self.pressure.refuse(state, now, lambda template: True)  # DaemonSets' pods tolerate the taint
         for node in np.flatnonzero(self._looks_s(now) <= now + TOLERANCE_S).tolist():
             changed |= self._look(state, node, now)
-        changed |= self.pressure.refuse(state, now, lambda template: True)  # DaemonSets' pods tolerate the taint
         return self.pressure.tell(state, now, self.leases.online) or changed
 
     def due(self, state: ClusterState, now: float) -> float:
@@ -121,7 +121,7 @@ class DiskPressure:
     def _evict(self, state: ClusterState, node: int, now: float) -> bool:
         """Put out the first pod in order; the next look comes as soon as it is gone."""
         pods = [pod for pod in self.informer.pods_on(node) if state.pod_phase[pod] <= PHASE_RUNNING]
-        pods = [pod for pod in pods if not state.pod_terminating[pod]]
+        pods = [pod for pod in pods if not state.pod_terminating[pod] and pod not in self.pressure.arrived]
         templates = [state.templates[state.pod_template[pod]] for pod in pods]
         written = np.array([self.disks.written_bytes(pod, now) for pod in pods])
         requested = np.array([template.requests.get("ephemeral-storage", 0) for template in templates], float)

@@ -107,6 +107,10 @@ class Disks:
         """(nodes,) what is left; never negative."""
         return np.maximum(self.disk_bytes - self._used_bytes - self.rate_bytes * (now - self._since_s), 0.0)
 
+    def turned(self, now: float) -> list[int]:
+        """Nodes whose disk changed its amount or rate just now."""
+        return np.flatnonzero(self._since_s == now).tolist()
+
     def used_bytes(self, node: int, now: float) -> float:
         """What lies on the disk of *node*."""
         return float(self._used_bytes[node] + self.rate_bytes[node] * self._elapsed_s(node, now))

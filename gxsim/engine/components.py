@@ -192,14 +192,14 @@ class Components:
         """Whether the server on *node* runs."""
         return bool(self.state.node_down[node] == 0 and node not in self.storage.exited)
 
-    def levels(self) -> dict[str, float]:
+    def levels(self, now: float) -> dict[str, float]:
         """Whether the control plane works, and its parts, as levels of the Timeline.
 
         ``cut_off/<node>`` is 1 while a partition keeps the node from the control plane.
         """
         return {
             **self.raised,
-            **self.storage.levels(),
+            **self.storage.levels(now),
             **{f"cut_off/{self.state.nodes[node].name}": float(node in self.cut_off) for node in sorted(self.parted)},
             "control_plane": float(self.api_up and len(self.processes) == 2),
             "apiserver_up": float(self.api_up),

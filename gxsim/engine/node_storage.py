@@ -71,16 +71,21 @@ class NodeStorage:
         """When the next server that exited runs again; inf while none has room."""
         return min((self._restarts_s(node) for node in self.exited), default=math.inf)
 
-    def levels(self) -> dict[str, float]:
+    def levels(self, now: float) -> dict[str, float]:
         """Levels of the Timeline, from the first time on that disks matter.
 
+        ``disk_used/<node>`` is what lies on a disk when that changes its course, ``disk_rate/<node>`` how many bytes a
+        second it grows by from then on (``storage.disk_levels`` reads both).
         ``writable/<node>`` is 0 while the node's disk is full, its local volumes included (``controllers.no_space``),
         ``server/<node>`` while its etcd member cannot run because of that; without a record both are 1.
         """
         if not self.watched:
             return {}
         servers = {f"server/{self.state.nodes[node].name}": float(node not in self.exited) for node in self.servers}
-        return {**self.no_space.levels(self.state), **servers}
+        turned = [(node, self.state.nodes[node].name) for node in self.disks.turned(now)]
+        used = {f"disk_used/{name}": self.disks.used_bytes(node, now) for node, name in turned}
+        rates = {f"disk_rate/{name}": float(self.disks.rate_bytes[node]) for node, name in turned}
+        return {**self.no_space.levels(self.state), **servers, **used, **rates}
 
     def _exit(self, node: int, now: float) -> None:
         self.exited.add(node)

@@ -145,7 +145,7 @@ class Simulation:
         if self.check:
             self.state.check()
         self.timeline.record(now, self.state)
-        for name, value in {**self.components.levels(), **self._taint_levels()}.items():
+        for name, value in {**self.components.levels(now), **self._taint_levels()}.items():
             self.timeline.level(name, now, value)
         if not self._wake.triggered:
             self._wake.succeed()

@@ -5,9 +5,45 @@ from typing import Any
 
 from gxsim.report.grid import Cell, Column, Grid, row
 from gxsim.report.words import duration, listed, time_of_day
+from gxsim.storage.amounts import decimal
 from gxsim.study.result import Result
 
+WHEN = ("start", "most", "end")
 DONE = {"ends": "ended, and again at each start", "refuses": "refused writes", "drops": "dropped what it was sent"}
+
+
+def disks(result: Result) -> Grid:
+    """Disks that were short, or for which the alert stood; the others have nothing to say."""
+    start_s = result.case.scenario.clock_s
+    rows = [
+        row(
+            one["node"],
+            decimal(one["size_bytes"]),
+            "→".join(f"{100 * one[f'used_{when}_bytes'] / one['size_bytes']:.0f}" for when in WHEN) + "%",
+            time_of_day(one["alert_s"], start_s) if one["alert_s"] is not None else Cell("–", "quiet"),
+            time_of_day(one["pressure_from_s"], start_s) if one["pressure_s"] else Cell("–", "quiet"),
+            Cell(duration(one["pressure_s"]), "warn") if one["pressure_s"] else Cell("–", "quiet"),
+            str(one["images_removed"] or "–"),
+            Cell(str(one["evicted"] or "–"), "bad" if one["evicted"] else ""),
+        )
+        for one in result.tables["disks"].rows()
+        if one["alert_s"] is not None or one["pressure_s"]
+    ]
+    columns = (
+        Column("Disk of"),
+        Column("Size", True),
+        Column("Used", True),
+        Column("85 % at", True),
+        Column("DiskPressure at", True, 84),
+        Column("For", True),
+        Column("Images removed", True, 100),
+        Column("Evicted", True),
+    )
+    note = (
+        "Used: at the start, at most, at the end. DiskPressure as the control plane knew it. Evicting frees what a pod "
+        "wrote outside volumes: the data of local volumes stays."
+    )
+    return Grid(name="disks", title="Disks", note=note, columns=columns, rows=tuple(rows))
 
 
 def full_disks(result: Result) -> Grid:

@@ -315,6 +315,7 @@ SECTIONS: tuple[Callable[[Result], Grid], ...] = (
     _losses,
     degradations,
     _services,
+    risk.disks,
     risk.full_disks,
     _quorum,
     lambda result: quorum.groups_grid(result.tables),

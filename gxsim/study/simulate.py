@@ -12,6 +12,7 @@ from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
 from gxsim.observe.causes import Causes
 from gxsim.observe.degradations import caveats, degradation_table
+from gxsim.observe.disks import disk_table
 from gxsim.observe.events import event_table
 from gxsim.observe.expectations import judge
 from gxsim.observe.full_disks import full_disks
@@ -137,6 +138,7 @@ def _tables(
         quorum_intervals(quorum, horizon_s),
         workload_table(state, timeline, missing),
         volume_table(state, timeline, case.model),
+        disk_table(state, timeline),
         full_disks(state, timeline),
         node_table(state, load, tuple(moments)),
         documented_table(state, load, case.model),
