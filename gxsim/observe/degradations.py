@@ -94,7 +94,7 @@ def _of_bandwidth(_: Sequence[Degradation], model: Model, traffic: bool) -> str:
 def _of_disks(_: Sequence[Degradation], model: Model, traffic: bool) -> str:
     return (
         "A slow disk acts on what consensus members write before they answer; such a member is taken to write all the "
-        "time, and its messages wait for that. It does not act on the service times of databases, on image pulls and on "
+        "time, and its messages wait for that. It does not act on the service times of databases, on image pulls or on "
         "container starts."
     )
 
