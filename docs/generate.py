@@ -87,7 +87,7 @@ def default(field: dataclasses.Field) -> str:
         return ""
     unit = "s" if unit_of(field.name) == "duration" else ""
     if isinstance(value, tuple):
-        return f"`[{', '.join(f'{one:g}{unit}' for one in value)}]`"
+        return f"`[{', '.join(one if isinstance(one, str) else f'{one:g}{unit}' for one in value)}]`"
     return f"`{value:g}{unit}`" if unit else f"`{value}`"
 
 

@@ -1,14 +1,18 @@
 """Stations against closed forms. Bounds are confidence intervals over independent lanes, at 99.9 % unless said."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from gxsim.kernels.dispatch import Call, Dispatch, Rules
+from gxsim.kernels.keyed import uniform
 from gxsim.kernels.queueing import IDLE, bounded_rows, fifo_rows, lindley_rows
 from gxsim.kernels.service_times import service_times
 from gxsim.kernels.sharing import processor_sharing
 from gxsim.kernels.tandem import multi_server_tandem, single_server_tandem
+from gxsim.kernels.upstream import RANDOM_TWO, Balancer
 from gxsim.kernels.waiting import erlang_b, erlang_c, mean_wait
 from tests.reference import stations
 
@@ -87,6 +91,66 @@ def test_m_m_c_waits_as_erlang_says(servers: int, load: float) -> None:
     waits = waits_of(servers, load)
     agrees(steady(waits), mean_wait(servers, arrival_rate=servers * load, service_time_s=1.0))
     agrees((waits[STEPS // 4 :] > 0).mean(axis=0), erlang_c(servers, servers * load))
+
+
+@pytest.mark.parametrize(("servers", "load", "width"), [(32, 0.8, 0.1), (50, 0.95, 0.15), (100, 0.9, 0.2)])
+def test_a_station_of_many_servers_waits_as_erlang_says(servers: int, load: float, width: float) -> None:
+    """Fewer, longer lanes: a station this large takes long to forget that it began empty."""
+    rng, lanes, steps = np.random.default_rng(servers), 200, 20_000
+    arrivals = np.cumsum(rng.standard_exponential((steps, lanes)) / (servers * load), axis=0)
+    waits = fifo_rows(arrivals, rng.standard_exponential((steps, lanes)), np.full((servers, lanes), IDLE)) - arrivals
+    agrees(steady(waits), mean_wait(servers, arrival_rate=servers * load, service_time_s=1.0), width=width)
+
+
+def test_one_customer_in_a_hundred_stays_longer_than_23_services_at_m_m_1() -> None:
+    rng = np.random.default_rng(2)
+    gaps, services = rng.standard_exponential((STEPS, LANES)) / 0.8, rng.standard_exponential((STEPS, LANES))
+    sojourns = lindley_rows(gaps, services, np.zeros(LANES)) + services
+    agrees((sojourns[STEPS // 4 :] > math.log(100) / 0.2).mean(axis=0), 0.01, width=0.2)
+    agrees(steady(sojourns), 5.0)
+    agrees(0.8 * steady(sojourns), 4.0)  # Little: 4 present
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8, 0.9, 0.95])
+def test_the_better_of_two_pods_is_nearly_the_best_of_all(load: float) -> None:
+    """Power of two choices (Vvedenskaya et al. 1996, Mitzenmacher 1996): the mean stay with very many servers."""
+    expected = {0.5: 1.26569, 0.8: 1.94736, 0.9: 2.61406, 0.95: 3.38305}[load]
+    pods, count, batches = 400, 60_000, []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        arrivals = np.cumsum(rng.standard_exponential(count) / (pods * load))
+        calls = [
+            Call(number, 0, at_s, service_s)
+            for number, (at_s, service_s) in enumerate(
+                zip(arrivals.tolist(), rng.standard_exponential(count).tolist(), strict=True)
+            )
+        ]
+        dispatch = Dispatch(servers=1, places=0, rules=Rules(), new_balancer=lambda: Balancer(RANDOM_TWO))
+        visits, failures = dispatch.advance(_Farm(pods, salt=seed), calls, np.inf)
+        assert failures == []
+        stays = np.array([visit.left_s - visit.at_s for visit in sorted(visits)])
+        batches += [part.mean() for part in np.array_split(stays[count // 3 :], 4)]
+    # 400 servers differ from infinitely many by well under a percent; so do eight batches that began empty.
+    agrees(np.array(batches), expected, width=0.06)
+
+
+class _Farm:
+    """Pods without distance or death."""
+
+    def __init__(self, pods: int, salt: int):
+        self.known, self.salt = (range(pods), [1] * pods, range(pods)), salt
+
+    def peers(self, at_s: float) -> tuple[range, list[int], range]:
+        return self.known
+
+    def delay_s(self, caller: int, lane: int) -> float:
+        return 0.0
+
+    def end_s(self, lane: int) -> float:
+        return math.inf
+
+    def draw(self, ident: int, attempt: int) -> Callable[[int], float]:
+        return lambda number: uniform(self.salt, ident, number)
 
 
 def test_the_tail_of_the_wait_at_m_m_c_is_exponential() -> None:

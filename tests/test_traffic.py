@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 
 from gxsim.errors import InvariantError, ScenarioError
 from gxsim.kernels.histogram import BINS, bins_of, quantile
+from gxsim.kernels.keyed import salt_of, uniforms
 from gxsim.load.scenario import Case
-from gxsim.model.model import Population, RateChange
+from gxsim.model.users import Population, RateChange
 from gxsim.observe.table import Table
 from gxsim.observe.traffic import sweep, tables_of, traffic_tables
 from gxsim.rng import Streams
@@ -93,21 +93,18 @@ def test_two_paths_that_share_a_station_are_the_same_as_processes_however_time_i
     case = small_world(tmp_path, **TWO_PATHS)
     result = simulate(case)
     plan = plan_traffic(case.model, result.state, result.timeline)
-    edges_s = [0.0, *cuts_s, 120.0]
 
     streams = Streams(1)
     flow = Flow(plan, [Source(plan, result.timeline, 0, 0.0, streams)], streams, np.array([0.0, 120.0]))
-    for begin_s, end_s in pairwise(edges_s):
-        flow.advance(begin_s, end_s)
+    for end_s in [*cuts_s, 120.0]:
+        flow.advance(end_s)
     tally = flow.finish()
 
     again = Streams(1)
-    source, choose = Source(plan, result.timeline, 0, 0.0, again), again.take("traffic/routes")
-    pick = again.take("traffic/picks/default/front")
-    sent = [source.send(begin_s, end_s).times_s for begin_s, end_s in pairwise(edges_s)]
-    longs = [choose.random(len(times_s)) < 0.6 for times_s in sent]
-    picks = [(pick.random(int(part.sum())) * 2).astype(int) for part in longs]
-    latencies = event_loop(*(np.concatenate(parts) for parts in (sent, longs, picks)))
+    sent = Source(plan, result.timeline, 0, 0.0, again).send(120.0)
+    longs = uniforms(salt_of(again.take("traffic/routes")), sent.ident) < 0.6
+    picks = (uniforms(salt_of(again.take("traffic/picks/default/front")), sent.ident[longs]) * 2).astype(int)
+    latencies = event_loop(sent.times_s, longs, picks)
     assert tally.sent.sum() == len(latencies) > 5000
     assert tally.latency_s.sum() == pytest.approx(sum(latencies), rel=1e-12)  # another order of summation
     told = np.bincount(bins_of(np.array(latencies)), minlength=BINS)
@@ -157,8 +154,8 @@ def test_calls_made_together_take_the_longest_or_the_shortest(tmp_path: Path, wa
     plan = plan_traffic(case.model, result.state, result.timeline)
     sources = [Source(plan, result.timeline, number, 0.0, streams) for number in range(2)]
     flow = Flow(plan, sources, streams, np.array([0.0, 600.0]))
-    for begin_s in range(600):  # many pieces: answers of one call are known before those of its sibling
-        flow.advance(begin_s, begin_s + 1.0)
+    for end_s in range(1, 601):  # many pieces: answers of one call are known before those of its sibling
+        flow.advance(float(end_s))
     tally = flow.finish()
     latency_s = tally.latency_s.sum() / tally.outcomes[0, ANSWERED].sum()
     assert latency_s == pytest.approx(0.001 + mean_s, rel=0.02)  # 60 000 requests: 0.4 % standard error
@@ -272,13 +269,14 @@ def test_the_rate_limit_is_that_of_nginx_per_address_and_host(tmp_path: Path) ->
     result = simulate(case)
     traffic = run_traffic(case.model, result.state, result.timeline, Streams(1))
     source = Source(traffic.plan, result.timeline, 0, 0.0, Streams(1))
-    sent = source.send(0.0, 600.0)
+    sent = source.send(600.0)
+    client = source.client(sent.ident)
     told = stations.limit_requests(
-        (sent.times_s * 1000).astype(int).tolist(), sent.client.tolist(), rate_milli=2000, burst=1, delay=0
+        (sent.times_s * 1000).astype(int).tolist(), client.tolist(), rate_milli=2000, burst=1, delay=0
     )
     refused = sum(not accepted for accepted, _, _ in told)
     assert traffic.tally.outcomes[0, RATE_LIMITED].sum() == refused > 2000
-    assert np.bincount(sent.client)[0] > 3 * np.bincount(sent.client)[7]  # skewed
+    assert np.bincount(client)[0] > 3 * np.bincount(client)[7]  # skewed
 
 
 def test_a_cache_that_hits_spares_the_steps_after_it(tmp_path: Path) -> None:
@@ -370,8 +368,8 @@ def test_visits_of_a_computing_pod_share_its_cpu_limit(tmp_path: Path, cpu: str,
     plan = plan_traffic(case.model, result.state, result.timeline)
     sources = [Source(plan, result.timeline, number, 0.0, streams) for number in range(2)]
     flow = Flow(plan, sources, streams, np.array([0.0, 600.0]))
-    for begin_s in range(0, 600, 3):  # visits that are not over go on in the next piece
-        flow.advance(begin_s, begin_s + 3.0)
+    for end_s in range(3, 603, 3):  # visits that are not over go on in the next piece
+        flow.advance(float(end_s))
     tally = flow.finish()
     visits, _, waited_s, served_s = tally.steps[0][1].sum(axis=1)
     assert visits == tally.sent.sum() == tally.outcomes[0, ANSWERED].sum()

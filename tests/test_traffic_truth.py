@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gxsim.kernels.balancing import RoundRobin, chain_pick, turn_pick
+from gxsim.kernels.balancing import chain_pick, turn_pick
 from gxsim.kernels.ratelimit import RateLimit, Zone, limit_requests
+from gxsim.kernels.upstream import Balancer
 from gxsim.validate import load_balancing, pools, rate_limit
 from gxsim.validate.record import Family
 from tests.reference import stations
@@ -128,6 +129,7 @@ def test_turns_agree_with_one_connection_at_a_time(made: list[tuple[int, int, in
 
 
 def test_an_nginx_whose_backends_all_fail_tries_each_once() -> None:
-    worker = RoundRobin(backends=3)
+    worker = Balancer()
+    worker.meet(range(3), (1, 1, 1))
     assert worker.tries(0.0, frozenset({0, 1, 2})) == [0, 1, 2]
     assert worker.tries(5.0) == []

@@ -62,9 +62,8 @@ def paths(
         from gxsim.report.paths_plot import draw
 
         draw(first, {table.name: table for table in tables}, plot)
-    show_grids(
-        [*grids, told.assumptions_grid()], tables_document("PathsResult", tables, scenario=case.scenario.name), output
-    )
+    grids.append(told.assumptions_grid(first.settled))
+    show_grids(grids, tables_document("PathsResult", tables, scenario=case.scenario.name), output)
 
 
 def _names(delays: str) -> tuple[str, ...]:

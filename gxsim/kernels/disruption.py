@@ -10,7 +10,8 @@ wait keep their order. *work* says what becomes of the first:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,59 +41,101 @@ class Visits:
     begun: NDArray
 
 
+CUSTOMER = np.dtype([("ident", np.int64), ("lost", bool), *((name, float) for name in (
+    "arrival", "service", "left", "start", "begun", "departure"
+))])  # fmt: skip
+
+
+def customers(idents: NDArray, arrivals: NDArray, services: NDArray) -> NDArray:
+    """(customers,) records of CUSTOMER, none of whom has begun; ``left`` is the service still to be had."""
+    found = np.zeros(len(idents), CUSTOMER)
+    found["ident"], found["arrival"], found["service"], found["left"] = idents, arrivals, services, services
+    for name in ("start", "begun", "departure"):
+        found[name] = np.nan
+    return found
+
+
+@dataclass(slots=True)
+class Disrupted:
+    """A station at one moment: *changes* still to come, in order of time; ``advance`` moves on, cut wherever it may be.
+
+    ``waiting`` and ``serving`` are records of CUSTOMER, the first in the order of their turn.
+    """
+
+    free: NDArray
+    changes: list[Disruption]
+    waiting: NDArray = field(default_factory=lambda: np.zeros(0, CUSTOMER))
+    serving: NDArray = field(default_factory=lambda: np.zeros(0, CUSTOMER))
+
+    def advance(self, arriving: NDArray, until_s: float = np.inf) -> NDArray:
+        """Who leaves before *until_s*, with the time in ``departure``; *arriving* come before it, in order, too."""
+        gone = []
+        while self.changes and self.changes[0].time_s < until_s:
+            change = self.changes.pop(0)
+            upto = int(np.searchsorted(arriving["arrival"], change.time_s, side="left"))
+            self._serve(arriving[:upto], change.time_s, side="right")
+            arriving = arriving[upto:]
+            left = self.serving["departure"] <= change.time_s
+            gone.append(self.serving[left])
+            self.serving = self.serving[~left]
+            gone.append(self._change(change))
+        self._serve(arriving, until_s, side="left")
+        left = self.serving["departure"] < until_s
+        gone.append(self.serving[left])
+        self.serving = self.serving[~left]
+        return np.concatenate(gone)
+
+    def _serve(self, arriving: NDArray, end_s: float, *, side: Literal["left", "right"]) -> None:
+        """Begin whom there is time for up to *end_s*; the others wait."""
+        queue = np.concatenate([self.waiting, arriving])
+        begun = 0
+        if len(self.free):
+            starts, _ = fifo(queue["arrival"], queue["left"], self.free)
+            begun = int(np.searchsorted(starts, end_s, side=side))  # starts never go back
+        mine = queue[:begun]
+        if begun:
+            mine["start"] = starts[:begun]
+            mine["begun"] = np.fmin(mine["begun"], starts[:begun])
+            mine["departure"] = starts[:begun] + mine["left"]
+            self.free = after(self.free, mine["departure"])
+        self.waiting, self.serving = queue[begun:], np.concatenate([self.serving, mine])
+
+    def _change(self, change: Disruption) -> NDArray:
+        """Make the change; who is lost by it."""
+        until_s = change.time_s if change.until_s is None else change.until_s
+        if change.work == FINISHED:
+            self.free = np.maximum(_resized(self.free, change.servers, until_s), until_s)
+            return self.serving[:0]
+        stopped, self.serving = self.serving, self.serving[:0]
+        self.free = np.full(change.servers, until_s)
+        if change.work == LOST:
+            return self._lose(stopped, change)
+        if change.work == RESUMED:
+            stopped["left"] = stopped["departure"] - change.time_s
+        stopped["departure"] = np.nan
+        first = np.lexsort((stopped["ident"], stopped["arrival"]))
+        self.waiting = np.concatenate([stopped[first], self.waiting])
+        return self.serving[:0]
+
+    def _lose(self, stopped: NDArray, change: Disruption) -> NDArray:
+        lost = stopped if change.keeps_queue else np.concatenate([stopped, self.waiting])
+        if not change.keeps_queue:
+            self.waiting = self.waiting[:0]
+        lost["lost"], lost["departure"] = True, change.time_s
+        return lost
+
+
 def fifo_disrupted(
     arrivals: NDArray, services: NDArray, servers: int, disruptions: Sequence[Disruption] = ()
 ) -> Visits:
     """What becomes of every customer of a station of *servers* that meets *disruptions*, in order of time."""
+    station = Disrupted(idle_servers(servers), list(disruptions))
+    left = station.advance(customers(np.arange(len(arrivals)), arrivals, services))
     visits = Visits(*(np.full(len(arrivals), np.nan) for _ in range(3)))
-    left = np.array(services, float)  # service still to be had
-    free = idle_servers(servers)
-    queue = np.empty(0, np.int64)
-    served = np.empty(0, np.int64)  # in service when the epoch begins
-    done = 0
-    for change in disruptions:
-        upto = int(np.searchsorted(arrivals, change.time_s, side="left"))
-        queue = np.concatenate([queue, np.arange(done, upto)])
-        done = upto
-        free, begun, queue = _epoch(visits, arrivals, left, free, queue, change.time_s)
-        served = np.concatenate([served, begun])
-        served = served[visits.departures[served] > change.time_s]
-        free, queue, served = _change(visits, left, free, queue, served, change)
-    queue = np.concatenate([queue, np.arange(done, len(arrivals))])
-    _epoch(visits, arrivals, left, free, queue, np.inf)
+    served = left[~left["lost"]]
+    for column, name in ((visits.starts, "start"), (visits.departures, "departure"), (visits.begun, "begun")):
+        column[served["ident"]] = served[name]
     return visits
-
-
-def _epoch(
-    visits: Visits, arrivals: NDArray, left: NDArray, free: NDArray, queue: NDArray, end_s: float
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Serve *queue* up to *end_s*: the state then, who has begun, and who still waits."""
-    if len(free) == 0:
-        return free, queue[:0], queue
-    starts, _ = fifo(arrivals[queue], left[queue], free)
-    begun = int(np.searchsorted(starts, end_s, side="right"))  # starts never go back
-    mine = queue[:begun]
-    visits.starts[mine] = starts[:begun]
-    visits.begun[mine] = np.fmin(visits.begun[mine], starts[:begun])
-    visits.departures[mine] = starts[:begun] + left[mine]
-    return after(free, visits.departures[mine]), mine, queue[begun:]
-
-
-def _change(
-    visits: Visits, left: NDArray, free: NDArray, queue: NDArray, served: NDArray, change: Disruption
-) -> tuple[NDArray, NDArray, NDArray]:
-    """State, queue and customers in service after *change*."""
-    until_s = change.time_s if change.until_s is None else change.until_s
-    if change.work == FINISHED:
-        return np.maximum(_resized(free, change.servers, until_s), until_s), queue, served
-    if change.work == RESUMED:
-        left[served] = visits.departures[served] - change.time_s
-    stopped = np.sort(served) if change.work in (RESUMED, RESTARTED) else served[:0]
-    gone = served if change.work == LOST else served[:0]
-    visits.departures[served] = np.nan
-    visits.starts[gone] = np.nan
-    kept = queue if change.work != LOST or change.keeps_queue else queue[:0]
-    return np.full(change.servers, until_s), np.concatenate([stopped, kept]), served[:0]
 
 
 def _resized(free: NDArray, servers: int, now: float) -> NDArray:

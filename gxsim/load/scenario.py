@@ -10,6 +10,7 @@ from gxsim.errors import ScenarioError
 from gxsim.load.documents import STDIN, Document, read_one, steps
 from gxsim.load.fields import read_fields, unknown_name
 from gxsim.load.manifests import load_cluster
+from gxsim.load.request_traces import with_request_traces
 from gxsim.load.scheduler_configuration import read_scheduler_configuration
 from gxsim.load.traces import with_traces
 from gxsim.model.cluster import Cluster
@@ -60,7 +61,10 @@ def load(path: str | Path) -> Case:
     scenario = dataclasses.replace(scenario, faults=with_traces(scenario.faults, folder, digests))
     named = (*scenario.manifests, *scenario.overlays)
     cluster = load_cluster([name if name == STDIN else folder / name for name in named], digests)
-    model = _read(folder / scenario.model, "Model", digests) if scenario.model else Model()
+    model = Model()
+    if scenario.model:
+        model = _read(folder / scenario.model, "Model", digests)
+        model = with_request_traces(model, (folder / scenario.model).parent, digests)
     placement = _read(folder / scenario.placement, "Placement", digests) if scenario.placement else None
     profile = DEFAULT_PROFILE
     if scenario.scheduler:

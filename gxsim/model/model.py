@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gxsim.kernels.service_times import DISTRIBUTIONS
 from gxsim.model.control_plane import ControlPlane, Kubelet, PodTiming
 from gxsim.model.fields import spec
 from gxsim.model.ledger import Ledger
+from gxsim.model.paths import Path, Station
 from gxsim.model.storage import Backup, Growth, HostGrowth, SampleStore, StorageStatement, Store
+from gxsim.model.users import Dns, Edge, Population
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,110 +110,6 @@ class ConsensusGroup:
     pre_vote: bool | None = spec(None, doc="Ask before entering a term; absent: yes. etcd 3.4 does not")
     check_quorum: bool | None = spec(None, doc="A leader that hears no majority steps down; absent: yes")
     source: str = spec(doc="Where the value comes from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dns:
-    """How the public name follows failures."""
-
-    name: str = spec(doc="The public name")
-    ttl_s: float = spec(doc="How long resolvers keep an answer", ge=0)
-    change_s: float | None = spec(None, doc="From a failure to a changed answer; absent: nobody changes it", ge=0)
-    source: str = spec(doc="Where the values come from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
-    """A reverse proxy on some nodes, outside Kubernetes, that forwards to NodePorts of its own node."""
-
-    name: str = spec(doc="Name by which paths mention it")
-    nodes: tuple[str, ...] = spec(doc="Nodes it runs on")
-    rate_limit: float | None = spec(None, doc="Requests per second and client address; absent: no limit", gt=0)
-    burst: int = spec(0, doc="Requests above the rate that may wait, as in nginx's limit_req", ge=0)
-    delay: int = spec(0, doc="Requests of the burst that pass at once; all of them: nginx's nodelay", ge=0)
-    source: str = spec(doc="Where the values come from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateChange:
-    """From this time of day on, every day, the rate is the average times the factor."""
-
-    at_s: float = spec(doc="Time since midnight", ge=0)
-    factor: float = spec(doc="Factor of the average rate", ge=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Population:
-    """Users of one region and the edge that DNS gives them."""
-
-    name: str = spec(doc="Name of the population")
-    latitude: float = spec(doc="Degrees north", ge=-90, le=90)
-    longitude: float = spec(doc="Degrees east", ge=-180, le=180)
-    edge: str = spec(doc="Node whose address DNS answers")
-    rate: float = spec(doc="Requests per second on average", ge=0)
-    clients: int = spec(1, doc="Client addresses the requests come from", ge=1)
-    skew: float = spec(0.0, doc="Zipf exponent of the rates of the addresses; 0: all equal", ge=0)
-    profile: tuple[RateChange, ...] = spec((), doc="How the rate changes over the day; none: not at all")
-    source: str = spec(doc="Where the value comes from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parallel:
-    """Steps of a path that one caller calls at the same time."""
-
-    steps: tuple[str, ...] = spec(doc="Steps that follow each other in the path; the caller of the first calls all")
-    wait_for: int = spec(0, doc="Answers that are enough: 1 is any; 0: all of them", ge=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
-    """A request path: steps in order; a step is ``namespace/service`` or an edge such as ``nginx``."""
-
-    name: str = spec(doc="Name of the path")
-    route: str = spec("", doc="URL prefix at the edge")
-    node_port: int = spec(0, doc="NodePort the edge forwards to", ge=0, le=65535)
-    steps: tuple[str, ...] = spec(doc="The services a request visits, in order")
-    callers: Mapping[str, str] = spec(doc="Who calls a step, where it is not the step before", factory=dict)
-    parallel: tuple[Parallel, ...] = spec((), doc="Steps that are not called one after the other")
-    connect_timeout_s: float = spec(60.0, doc="How long a caller waits for a dead endpoint; nginx's default", gt=0)
-    answer_timeout_s: float = spec(60.0, doc="How long a caller waits for an answer of a pod that hangs", gt=0)
-    retries: int = spec(0, doc="Further endpoints a caller tries, each picked anew", ge=0)
-    patience_s: float | None = spec(None, doc="A later answer is a failure to the user; absent: any will do", gt=0)
-    share: float = spec(doc="Share of all requests that take this path", ge=0, le=1)
-    writes: bool = spec(False, doc="Whether the request ends in the outbox")
-    source: str = spec(doc="Where the value comes from")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Station:
-    """What one visit costs at the pods behind a step of a path."""
-
-    step: str = spec(doc="The step: namespace/service or an edge; shell patterns are allowed")
-    service_time_s: float = spec(doc="Mean service time of one visit", gt=0)
-    scv: float = spec(1.0, doc="Squared coefficient of variation of the service time", ge=0)
-    distribution: str = spec("auto", doc="auto: the usual one of that variability", choices=DISTRIBUTIONS)
-    samples_s: tuple[float, ...] = spec((), doc="Measured service times to draw from, for empirical", gt=0)
-    hit_ratio: float = spec(0.0, doc="Share of visits after which the steps that follow are left out", ge=0, le=1)
-    servers: int = spec(1, doc="Visits that one pod serves at a time: threads or connections", ge=1)
-    places: int | None = spec(None, doc="Visits one pod holds, those in service included; absent: any number", ge=1)
-    cpu_bound: bool = spec(False, doc="Whether serving is computing: all visits of a pod share its CPU")
-    balancing: str = spec(
-        "random",
-        doc="How a connection finds its pod: kube-proxy's iptables, or IPVS, where each calling node takes turns",
-        choices=("random", "roundRobin"),
-    )
-    connections: int = spec(0, doc="Connections that each calling node keeps open; 0: each visit picks a pod", ge=0)
-    request_bytes: int = spec(1_000, doc="Size of a request, for faults that limit the bandwidth", ge=0)
-    answer_bytes: int = spec(10_000, doc="Size of an answer, for faults that limit the bandwidth", ge=0)
-    source: str = spec(doc="Where the values come from")
-
-    def __post_init__(self) -> None:
-        if self.places is not None and self.places < self.servers:
-            raise ValueError(f"places: {self.places} are fewer than the {self.servers} servers; write at least as many")
-        if self.cpu_bound and self.places is not None:
-            raise ValueError("cpuBound: visits that share the CPU are not counted; leave places out")
-        if self.distribution == "empirical" and not self.samples_s:
-            raise ValueError("samples: an empirical distribution needs the measured times; list them")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gxsim.kernels.histogram import quantile
 from gxsim.kernels.waiting import mean_wait
 from gxsim.load.scenario import Case
+from gxsim.model.paths import Station
 from gxsim.observe.table import Table
 from gxsim.rng import Streams
 from gxsim.state import CPU, ClusterState
@@ -55,16 +56,18 @@ def tables_of(traffic: Traffic, state: ClusterState) -> list[Table]:
 
 def path_table(traffic: Traffic) -> Table:
     """One row per path, population and phase: rate, success, failures by cause, quantiles with their intervals."""
-    names = ["path", "population", "phase", "lasts_s", "sent", "rate", *CAUSES]
+    names = ["path", "population", "phase", "lasts_s", "sent", "rate", "attempts", *CAUSES]
     names += ["answered_percent", "answered_low_percent", "answered_high_percent", "mean_s"]
     names += [f"{name}{side}_s" for name in QUANTILES for side in ("", "_low", "_high")]
     rows = []
     for path, population, outcomes, histogram, latency_s in _groups(traffic):
+        attempts = _attempts(traffic, population)
         for phase, mine in _phases(traffic):
             lasts_s = float(traffic.slots.lengths_s[mine].sum())
             counts = outcomes[:, mine].sum(axis=1)
             sent = int(counts.sum())
-            row = [path, population, PHASES[phase], lasts_s, sent, sent / lasts_s, *(int(c) for c in counts)]
+            row = [path, population, PHASES[phase], lasts_s, sent, sent / lasts_s]
+            row += [int(attempts[mine].sum()) if path == ALL else None, *(int(c) for c in counts)]
             row += _share(outcomes[:, mine])
             row.append(float(latency_s[mine].sum() / counts[ANSWERED]) if counts[ANSWERED] else None)
             for probability in QUANTILES.values():
@@ -76,6 +79,13 @@ def path_table(traffic: Traffic) -> Table:
         "chance among requests, on the one course of events that this run took"
     )
     return Table.of("paths", about, names, rows)
+
+
+def _attempts(traffic: Traffic, population: str) -> NDArray:
+    """(slots,) requests sent in each, those sent again too."""
+    attempts = traffic.tally.attempts.reshape(-1, len(traffic.slots.phase))
+    names = [one.name for one in traffic.plan.model.populations]
+    return attempts[names.index(population)] if population in names else attempts.sum(axis=0)
 
 
 def _groups(traffic: Traffic) -> Iterator[tuple[str, str, NDArray, NDArray, NDArray]]:
@@ -148,7 +158,7 @@ def waterfall_table(traffic: Traffic) -> Table:
         answers = traffic.tally.answers[number].reshape(shape)
         for phase, mine in _phases(traffic):
             for name, index in _each(populations):
-                for step, sums in zip(route.path.steps, traffic.tally.steps[number], strict=True):
+                for step, sums in zip(route.steps, traffic.tally.steps[number], strict=True):
                     visits, *times = sums.reshape(4, *shape)[:, index][:, :, mine].sum(axis=(1, 2))
                     if visits:
                         row = (
@@ -184,7 +194,8 @@ def station_table(traffic: Traffic) -> Table:
         for phase, mine in _phases(traffic):
             sums, alive_s = _lanes(traffic, number, mine)
             could_s = stop.could_s(traffic.slots.edges_s[:-1][mine], traffic.slots.edges_s[1:][mine])
-            visits, busy_s, lasts_s = sums[VISITS], sums[SERVICE], float(traffic.slots.lengths_s[mine].sum())
+            visits, lasts_s = sums[VISITS], float(traffic.slots.lengths_s[mine].sum())
+            busy_s = sums[SERVICE] if not station.holds else _held_s(traffic, number, mine)
             live = alive_s > 0
             if not visits[live].any():
                 continue
@@ -196,7 +207,7 @@ def station_table(traffic: Traffic) -> Table:
             ]
             expected_s = (
                 float(np.average(theory, weights=visits[live]))
-                if station.distribution == "auto" and stop.cores is None
+                if station.distribution == "auto" and stop.cores is None and _queues_simply(station)
                 else None
             )
             servers = round(float(could_s.sum() / alive_s.sum()), 9)
@@ -212,6 +223,17 @@ def station_table(traffic: Traffic) -> Table:
     columns = ["step", "phase", "pods", "servers_per_pod", "visits_per_second", "utilisation_percent"]
     columns += ["busiest_percent", "busiest_over_mean", "wait_s", "theory_wait_s"]
     return Table.of("stations", about, columns, rows)
+
+
+def _queues_simply(station: Station) -> bool:
+    """Whether each pod is a station of textbooks: Poisson arrivals, first come first served, nothing that changes."""
+    return not (station.holds or station.changes or station.upstream or station.places)
+
+
+def _held_s(traffic: Traffic, number: int, mine: NDArray) -> NDArray:
+    """(lanes,) how long servers of a stop were taken in some slots."""
+    held_s = traffic.tally.held_s[traffic.tally.held[number]]
+    return held_s.reshape(len(held_s), -1, len(traffic.slots.phase))[..., mine].sum(axis=(1, 2))
 
 
 def _lanes(traffic: Traffic, number: int, mine: NDArray) -> tuple[NDArray, NDArray]:
@@ -254,7 +276,7 @@ def node_traffic_table(traffic: Traffic, state: ClusterState) -> Table:
 
 def saturation_table(traffic: Traffic, state: ClusterState) -> Table:
     """One row per step: the rate of all requests at which it saturates, with every node and with the worst one lost."""
-    found = capacity(traffic.plan, len(state.nodes))
+    found = _capacity(traffic, len(state.nodes))
     used = np.flatnonzero(found.visits > 0)
     rows = []
     for number in used[np.argsort(found.saturation_rate[used], kind="stable")].tolist():
@@ -279,6 +301,17 @@ def saturation_table(traffic: Traffic, state: ClusterState) -> Table:
     return Table.of("saturation", about, (*columns, "rate_without_it", "bottleneck"), rows)
 
 
+def _capacity(traffic: Traffic, nodes: int) -> Capacity:
+    """What the stops can carry, where servers are held as long as in the first phase."""
+    first = np.flatnonzero(traffic.slots.phase == traffic.slots.phase[0])
+    taken_s = {}
+    for number in traffic.tally.held:
+        visits = _lanes(traffic, number, first)[0][VISITS].sum()
+        if visits:
+            taken_s[number] = float(_held_s(traffic, number, first).sum() / visits)
+    return capacity(traffic.plan, nodes, taken_s)
+
+
 def bottleneck(found: Capacity) -> int:
     """The stop that saturates first."""
     return int(np.argmin(np.where(found.visits > 0, found.saturation_rate, np.inf)))
@@ -295,17 +328,19 @@ def curve_table(traffic: Traffic) -> Table:
         if path != ALL:
             continue
         values = {name: quantile(histogram, probability) for name, probability in QUANTILES.items()}
-        counts = histogram.sum(axis=1)
+        counts, attempts = histogram.sum(axis=1), _attempts(traffic, population)
         for slot, phase in enumerate(traffic.slots.phase):
             sent = int(outcomes[:, slot].sum())
             row = [population, PHASES[phase], float(edges_s[slot]), float(edges_s[slot + 1]), sent / lengths_s[slot]]
+            row.append(float(attempts[slot] / lengths_s[slot]))
             row.append(100 * float(outcomes[ANSWERED, slot]) / sent if sent else None)
             for name, probability in QUANTILES.items():
                 enough = counts[slot] * (1 - probability) >= 10  # a point of a curve, not an answer
                 row.append(float(values[name][slot]) if enough else None)
             rows.append(row)
     about = "Rate, success and latency of all paths together over time"
-    columns = ("population", "phase", "from_s", "to_s", "rate", "answered_percent", *(f"{n}_s" for n in QUANTILES))
+    columns = ("population", "phase", "from_s", "to_s", "rate", "attempts_rate", "answered_percent")
+    columns += tuple(f"{name}_s" for name in QUANTILES)  # type: ignore[assignment]
     return Table.of("traffic_over_time", about, columns, rows)
 
 
@@ -327,7 +362,7 @@ def compared_table(runs: Mapping[str, Traffic]) -> Table:
 
 def sweep(state: ClusterState, timeline: Timeline, seed: int, traffic: Traffic) -> Table:
     """Latency as the load of *traffic*'s plan grows up to saturation, on the cluster before anything goes wrong."""
-    found = capacity(traffic.plan, len(state.nodes))
+    found = _capacity(traffic, len(state.nodes))
     rate = float(found.saturation_rate[bottleneck(found)])
     calm = np.flatnonzero(traffic.slots.phase != traffic.slots.phase[0])
     calm_s = float(traffic.slots.edges_s[calm[0]]) if len(calm) else traffic.horizon_s

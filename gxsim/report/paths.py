@@ -1,13 +1,14 @@
 """Traffic as tables for people: what users feel, where the time goes, who works how much, how much more fits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gxsim.observe.table import Table
-from gxsim.observe.traffic import ALL
+from gxsim.observe.traffic import ALL, QUANTILES
 from gxsim.report.grid import Cell, Column, Grid, Tone, row
 from gxsim.report.words import listed, percent
 from gxsim.study.result import Result
+from gxsim.traffic.feedback import Settled
 from gxsim.traffic.run import ASSUMPTIONS
 from gxsim.traffic.tally import CAUSES
 from gxsim.units import human_duration
@@ -21,9 +22,11 @@ CAUSE_WORDS = {
     "no_answer": "endpoint that hangs",
     "full": "refused by a full pod",
     "lost": "lost with a pod",
+    "timed_out": "no pod answered in time",
     "too_late": "too late",
 }
 FEW = "not enough data"
+BRIEF = ("p50", "p99")
 GOOD_PERCENT = 99.0  # of answers: a tone, not a verdict
 
 
@@ -31,6 +34,7 @@ def path_grids(tables: Mapping[str, Table]) -> list[Grid]:
     """The tables of one run, from what users feel to what fits."""
     return [
         _users(tables["paths"]),
+        _latency(tables["paths"]),
         _paths(tables["paths"]),
         _waterfall(tables["waterfall"]),
         _stations(tables["stations"]),
@@ -49,31 +53,60 @@ def _of(build: Callable[[Table], Grid], name: str) -> Callable[[Result], Grid]:
     return section
 
 
-def assumptions_grid() -> Grid:
-    """What is approximate about all of it."""
+def assumptions_grid(settled: Settled | None = None) -> Grid:
+    """What is approximate about all of it; *settled* is how what feeds back was evaluated."""
     rows = tuple(row(sentence) for sentence in ASSUMPTIONS)
+    if settled is not None:
+        told = f"Fixed points here: {settled.pieces} pieces of time, {settled.passes} passes"
+        told += (
+            f"; held times within {percent(100 * settled.apart)} of what was assumed" if settled.apart else "; exact"
+        )
+        told += f"; {settled.unsettled} pieces did not settle." if settled.unsettled else "."
+        rows += (row(told),)
     return Grid(name="assumptions", title="Assumptions", columns=(Column("What is taken for granted"),), rows=rows)
 
 
 def _users(table: Table) -> Grid:
     lines = [one for one in table.rows() if one["path"] == ALL]
     rows = tuple(
-        row(one["population"], one["phase"], f"{one['rate']:.1f}/s", _answered(one), _failures(one), *_latencies(one))
+        row(one["population"], one["phase"], _rate(one), _answered(one), _failures(one), *_latencies(one, BRIEF))
         for one in lines
     )
     columns: tuple[Column, ...] = (Column("Users"), Column("Phase"), Column("Rate", True, 92), Column("Answered", True))
-    columns += (Column("Failures", False, 100), Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
+    columns += (Column("Failures", False, 100), Column("p50", True), Column("p99", True))
     note = (
         "All paths together. degraded: slowed down only; undetected: endpoints are dead and still listed; outage: "
         "known, not yet made good."
     )
+    if any(one["attempts"] > one["sent"] for one in lines):
+        note += " In brackets: with what users send again."
     return Grid(name="paths", title="What users feel", note=note, columns=columns, rows=rows)
+
+
+def _rate(one: Mapping[str, Any]) -> str:
+    again = f" ({one['attempts'] / one['lasts_s']:.1f}/s)" if one["attempts"] > one["sent"] else ""
+    return f"{one['rate']:.1f}/s{again}"
+
+
+def _latency(table: Table) -> Grid:
+    """Every quantile of users' latencies."""
+    rows = tuple(
+        row(one["population"], one["phase"], *_latencies(one, QUANTILES))
+        for one in table.rows()
+        if one["path"] == ALL and one["answered"]
+    )
+    columns = [Column("Users"), Column("Phase")]
+    columns += [Column(name.replace("_", "."), True, 100 if name in ("p90", "p99_9") else 0) for name in QUANTILES]
+    note = "With half of a 95 % interval where it exceeds 1 %: Student's t over eight batches of the phase, in time."
+    return Grid(name="latency", title="How long answers take", note=note, columns=tuple(columns), rows=rows)
 
 
 def _paths(table: Table) -> Grid:
     lines = [one for one in table.rows() if one["path"] != ALL and one["population"] in _whole(table)]
     rows = tuple(
-        row(one["path"], one["phase"], _answered(one), _failures(one), *_latencies(one)) for one in lines if one["sent"]
+        row(one["path"], one["phase"], _answered(one), _failures(one), *_latencies(one, BRIEF))
+        for one in lines
+        if one["sent"]
     )
     columns: tuple[Column, ...] = (
         Column("Path"),
@@ -81,7 +114,7 @@ def _paths(table: Table) -> Grid:
         Column("Answered", True),
         Column("Failures", False, 100),
     )
-    columns += (Column("p50", True), Column("p99", True), Column("p99.9", True, 100))
+    columns += (Column("p50", True), Column("p99", True))
     return Grid(name="paths-detail", title="Paths", note="All users together.", columns=columns, rows=rows)
 
 
@@ -111,10 +144,10 @@ def _failures(one: Mapping[str, Any]) -> str:
     return listed(told, most=3) if told else "–"
 
 
-def _latencies(one: Mapping[str, Any]) -> list[Cell]:
-    """p50, p99 and p99.9 with half of their intervals."""
+def _latencies(one: Mapping[str, Any], names: Iterable[str]) -> list[Cell]:
+    """Quantiles with half of their intervals."""
     cells = []
-    for name in ("p50", "p99", "p99_9"):
+    for name in names:
         value, low, high = (one[f"{name}{side}_s"] for side in ("", "_low", "_high"))
         if value is None:
             cells.append(Cell(FEW if one["answered"] else "–", "quiet"))
@@ -253,4 +286,4 @@ def _maybe(seconds: float | None) -> Cell:
 
 
 SECTIONS = (_of(_users, "paths"),)
-DETAILS = (_of(_paths, "paths"), _of(_waterfall, "waterfall"), _of(_stations, "stations"))
+DETAILS = (_of(_latency, "paths"), _of(_paths, "paths"), _of(_waterfall, "waterfall"), _of(_stations, "stations"))

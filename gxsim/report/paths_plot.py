@@ -69,16 +69,30 @@ def _distribution(axes: Axes, traffic: Traffic) -> None:
 def _over_time(axes: Axes, table: Table) -> None:
     """p99 of each population over time, and in grey where fewer than half of the requests were answered."""
     frame = [one for one in table.rows() if one["population"] != ALL]
-    for number, name in enumerate(dict.fromkeys(one["population"] for one in frame)):
+    names = list(dict.fromkeys(one["population"] for one in frame))
+    for number, name in enumerate(names):
         mine = [one for one in frame if one["population"] == name]
         hours = [(one["from_s"] + one["to_s"]) / 7200 for one in mine]
         axes.plot(hours, [_ms(one["p99_s"]) for one in mine], color=_hue(number), label=f"{name} p99")
         axes.plot(hours, [_ms(one["p50_s"]) for one in mine], color=_hue(number), linestyle=":", label=f"{name} p50")
+    _again(axes, [one for one in table.rows() if one["population"] == (ALL if len(names) > 1 else names[0])])
     for one in (one for one in table.rows() if one["population"] in (ALL, frame[0]["population"])):
         if one["population"] == ALL and (one["answered_percent"] or 0.0) < 50:
             axes.axvspan(one["from_s"] / 3600, one["to_s"] / 3600, color=LIGHT["line"], linewidth=0)
     axes.set(xlabel="hours", ylabel="ms")
     _finish(axes, "Percentiles over time; grey: under half is answered")
+
+
+def _again(axes: Axes, whole: list[dict[str, object]]) -> None:
+    """What is sent per second, where users send again."""
+    rows = [{name: float(str(one[name])) for name in ("from_s", "to_s", "rate", "attempts_rate")} for one in whole]
+    if all(one["attempts_rate"] <= 1.01 * one["rate"] for one in rows):
+        return
+    other = axes.twinx()
+    hours = [(one["from_s"] + one["to_s"]) / 7200 for one in rows]
+    other.fill_between(hours, [one["attempts_rate"] for one in rows], color=LIGHT["faint"], alpha=0.2, linewidth=0)
+    other.set_ylabel("sent per second, again too (shaded)", fontsize=8)
+    other.set_ylim(bottom=0)
 
 
 def _ms(seconds: float | None) -> float:

@@ -1,7 +1,7 @@
 """How much traffic the stations of a plan can carry, and how latency grows on the way there."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +33,8 @@ class Capacity:
     without: NDArray
 
 
-def capacity(plan: Plan, nodes: int) -> Capacity:
-    """What the plan's stops can carry at the start of the run.
+def capacity(plan: Plan, nodes: int, taken_s: Mapping[int, float] | None = None) -> Capacity:
+    """What the plan's stops can carry at the start of the run; *taken_s* is how long a visit holds a server, by stop.
 
     Visits are spread evenly over pods, as random picks do in the long run; over the hosts of an edge as DNS sends them.
     """
@@ -48,7 +48,7 @@ def capacity(plan: Plan, nodes: int) -> Capacity:
         where = stop.endpoints.lanes.node[lanes[lanes >= 0]]
         alone[:, number] = np.bincount(where, stop.capacities[lanes[lanes >= 0]], nodes)
         servers[number] = alone[:, number].sum()
-        demand = visits[number] * stop.station.service_time_s
+        demand = visits[number] * (taken_s or {}).get(number, stop.station.service_time_s)
         if stop.edge is not None and rate:  # DNS may send one host more than its even share
             demand *= max(1.0, len(where) * np.bincount(plan.entry, rates, nodes).max() / rate)
         with np.errstate(divide="ignore", invalid="ignore"):  # nobody asks, or nobody is there

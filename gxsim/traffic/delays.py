@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import ScenarioError
-from gxsim.model.model import Network, Population, Region
+from gxsim.model.model import Network, Region
 from gxsim.model.node import Node
+from gxsim.model.users import Population
 
 EARTH_RADIUS_KM = 6371.0088
 

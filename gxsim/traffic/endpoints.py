@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gxsim.kernels.intervals import runs
 from gxsim.model.cluster import Service
-from gxsim.model.model import Edge
+from gxsim.model.users import Edge
 from gxsim.state import ENDPOINT_READY, ENDPOINT_SERVING, ClusterState
 from gxsim.state.degradation import OUTSIDE
 from gxsim.timeline import Timeline
@@ -40,13 +40,16 @@ class Endpoints:
     """What a caller finds behind a step from each of ``times_s`` on.
 
     ``count`` (epochs,) endpoints are believed; ``target`` (epochs, most + 1) is the lane each leads to, or ``REFUSED``,
-    ``SILENT`` or ``HANGING``; ``NOBODY`` in the columns after them.
+    ``SILENT`` or ``HANGING``; ``NOBODY`` in the columns after them. ``owner`` (epochs, most) are the pods in the same
+    columns, and ``home`` (epochs, owners) the node of each pod.
     """
 
     lanes: Lanes
     times_s: NDArray
     count: NDArray
     target: NDArray
+    owner: NDArray
+    home: NDArray
 
 
 def service_endpoints(state: ClusterState, timeline: Timeline, service: Service) -> Endpoints:
@@ -140,4 +143,4 @@ def _endpoints(
     target[:, :-1] = np.where(
         np.take_along_axis(listed, front, axis=1), np.take_along_axis(lane, front, axis=1), NOBODY
     )
-    return Endpoints(lanes=lanes, times_s=epochs, count=count, target=target)
+    return Endpoints(lanes=lanes, times_s=epochs, count=count, target=target, owner=front, home=node)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gxsim.kernels.keyed import exponentials, uniforms
 from gxsim.kernels.retransmission import MIN_RTO_S, TRIES, retransmission_s
 from gxsim.state.degradation import BANDWIDTH, DELAY, LINK_ACTIONS, LOSS, OUTSIDE, Degradation
 
@@ -18,25 +19,40 @@ class Hops:
     taken as twice the way there. Messages do not queue for a limited bandwidth.
     """
 
-    def __init__(self, degradations: Sequence[Degradation], rng: np.random.Generator):
+    def __init__(self, degradations: Sequence[Degradation], salt: int):
         self._links = [one for one in degradations if one.action in LINK_ACTIONS]
-        self._rng = rng
+        self._salt = salt
 
     def __bool__(self) -> bool:
         """Whether any fault of the run is at a link."""
         return bool(self._links)
 
-    def arrive(self, at_s: NDArray, base_s: NDArray, sender: Ends, receiver: Ends, size_bytes: NDArray) -> NDArray:
-        """(messages,) arrival of what leaves at *at_s* over links that take *base_s* when all is well; inf: never."""
+    def arrive(
+        self,
+        at_s: NDArray,
+        base_s: NDArray,
+        sender: Ends,
+        receiver: Ends,
+        size_bytes: NDArray,
+        chance: tuple[NDArray, int],
+    ) -> NDArray:
+        """(messages,) arrival of what leaves at *at_s* over links that take *base_s* when all is well; inf: never.
+
+        *chance* is whose message each is, and which hop of a request.
+        """
+        ident, hop = chance
+        draw = hop * (len(self._links) + 1)
         arrives_s, passes = at_s + base_s, np.ones(len(at_s))
-        for link in self._links:
+        for number, link in enumerate(self._links, 1):
             met = _met(link, at_s, sender, receiver)
             if len(met) == 0:
                 continue
             if link.severs:
                 arrives_s[met] = np.inf
             elif link.action == DELAY:
-                jitter_s = link.spread * (2 * self._rng.random(len(met)) - 1)  # uniform, as netem's is by default
+                jitter_s = link.spread * (
+                    2 * uniforms(self._salt, ident[met], draw + number) - 1
+                )  # uniform, as netem's is by default
                 arrives_s[met] += np.maximum(link.amount + jitter_s, 0.0)
             elif link.action == BANDWIDTH:
                 arrives_s[met] += size_bytes[met] / link.amount
@@ -44,7 +60,8 @@ class Hops:
                 passes[met] *= 1 - link.amount
         lossy = np.flatnonzero(passes < 1)
         if len(lossy):
-            lost = np.minimum(self._rng.geometric(passes[lossy]) - 1, TRIES)
+            fails = np.maximum(1 - passes[lossy], np.finfo(float).tiny)
+            lost = np.minimum(exponentials(self._salt, ident[lossy], draw) / -np.log(fails), TRIES).astype(np.int64)
             arrives_s[lossy] += retransmission_s(lost, MIN_RTO_S + 2 * (arrives_s[lossy] - at_s[lossy]))
         return arrives_s
 

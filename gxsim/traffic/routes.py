@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import ScenarioError
-from gxsim.model.model import Edge, Model, Parallel, Path, Station
+from gxsim.model.model import Model
+from gxsim.model.paths import Parallel, Path, Station
+from gxsim.model.users import Edge
 from gxsim.state import ClusterState
 from gxsim.state.degradation import Degradation
 from gxsim.timeline import Timeline
@@ -28,7 +30,7 @@ class Stop:
 
     *edge* is set for a proxy on nodes; ``column`` (nodes,) is then where each node stands among its hosts. ``cores``
     (lanes,) is the CPU that all visits of a pod share, from when on, at a station that computes; None where its servers
-    serve in turn.
+    serve in turn. ``within`` is set for connections that a pod of the step before keeps: visits stay in that pod.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Stop:
     edge: Edge | None
     column: NDArray
     cores: tuple[Cores, ...] | None
+    within: bool = False
 
     @property
     def capacities(self) -> NDArray:
@@ -79,10 +82,11 @@ class Group:
 class Route:
     """A path as positions: ``stops[i]`` of its i-th step, and the step that calls it (``USER`` for the first).
 
-    ``groups`` are by their first step.
+    ``steps`` are their names, pools of connections among them; ``groups`` are by their first step.
     """
 
     path: Path
+    steps: tuple[str, ...]
     stops: tuple[int, ...]
     callers: tuple[int, ...]
     groups: Mapping[int, Group]
@@ -108,12 +112,19 @@ class Plan:
     routes: tuple[Route, ...]
     stops: tuple[Stop, ...]
     order: tuple[int, ...]
+    node_names: tuple[str, ...]
     node_s: NDArray
     user_s: NDArray
     entry: NDArray  # (populations,) the node that DNS answers while all is well
     down_s: NDArray  # (epochs,) when a node went down or came back
     down: NDArray  # (epochs, nodes) which are down from then on
     degradations: tuple[Degradation, ...]  # what slows links, processors and disks down
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether what happens at a step, or to a user, changes what happened before it on the way."""
+        holds = any(stop.station.holds for stop in self.stops)
+        return holds or any(population.retries is not None for population in self.model.populations)
 
     def node_down(self, node: NDArray, at_s: NDArray) -> NDArray:
         """(requests,) whether each node is down at each time."""
@@ -130,16 +141,19 @@ def plan_traffic(model: Model, state: ClusterState, timeline: Timeline) -> Plan:
     """
     paths = [path for path in model.paths if path.share > 0]
     names = list(dict.fromkeys(step for path in paths for step in path.steps))
-    stops = tuple(_stop(model, state, timeline, name) for name in names)
-    index = {name: number for number, name in enumerate(names)}
-    routes = tuple(_route(path, index) for path in paths)
+    known = {name: _stop(model, state, timeline, name) for name in names}
+    ways = [_with_pools(path, known) for path in paths]
+    index = {name: number for number, name in enumerate(known)}
+    stops = tuple(known.values())
+    routes = tuple(_route(path, way, index) for path, way in zip(paths, ways, strict=True))
     _check_populations(model, state, stops, routes)
     down_s = timeline.times_s(("node_down",))
     return Plan(
         model=model,
         routes=routes,
         stops=stops,
-        order=_order(routes, names),
+        order=_order(routes, list(known)),
+        node_names=tuple(node.name for node in state.nodes),
         node_s=node_delays(model.network, state.nodes),
         user_s=user_delays(model.network, model.populations, state.nodes),
         entry=np.array([state.node_index[p.edge] for p in model.populations], np.int64),
@@ -184,27 +198,52 @@ def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> S
     return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column, cores=cores)
 
 
-def _route(path: Path, index: Mapping[str, int]) -> Route:
-    groups = {group.first: group for group in (_group(path, parallel) for parallel in path.parallel)}
+def _with_pools(path: Path, known: dict[str, Stop]) -> list[tuple[str, str | None]]:
+    """Steps of a path with their callers' names (None: as the step before), and pools of connections on the way.
+
+    A pool is a stop inside the calling pod whose servers, the connections, are held until the answer; it joins *known*.
+    """
+    way: list[tuple[str, str | None]] = []
+    together = {step for parallel in path.parallel for step in parallel.steps}
+    for number, step in enumerate(path.steps):
+        pool = known[step].station.pool
+        if not pool or number == 0:
+            way.append((step, path.callers.get(step)))
+            continue
+        if step in together:
+            raise ScenarioError(f"path {path.name}", f"{step} is called together with others; leave its pool out")
+        caller = path.callers.get(step, path.steps[number - 1])
+        name = f"{caller} > {step}"
+        station = Station(step=name, service_time_s=0.0, scv=0.0, servers=pool, holds=True, source="pool")
+        if name not in known and caller in known:
+            known[name] = dataclasses.replace(known[caller], name=name, station=station, cores=None, within=True)
+        way += [(name, caller), (step, name)]
+    return way
+
+
+def _route(path: Path, way: list[tuple[str, str | None]], index: Mapping[str, int]) -> Route:
+    steps = tuple(step for step, _ in way)
+    groups = {group.first: group for group in (_group(path, steps, parallel) for parallel in path.parallel)}
     together = {step: group.first for group in groups.values() for step in range(group.first, group.past)}
     callers: list[int] = []
-    for number, step in enumerate(path.steps):
-        caller = path.callers.get(step)
+    for number, (step, caller) in enumerate(way):
         first = together.get(number, number)
         if first < number:
             callers.append(callers[first])
         elif caller is None:
             callers.append(callers[number - 1] if number - 1 in together else number - 1)
-        elif caller in path.steps[:number]:
-            callers.append(path.steps.index(caller))
+        elif caller in steps[:number]:
+            callers.append(steps.index(caller))
         else:
             raise ScenarioError(f"path {path.name}", f"{caller!r} calls {step!r} but is no step before it")
-    return Route(path=path, stops=tuple(index[step] for step in path.steps), callers=tuple(callers), groups=groups)
+    return Route(
+        path=path, steps=steps, stops=tuple(index[step] for step in steps), callers=tuple(callers), groups=groups
+    )
 
 
-def _group(path: Path, parallel: Parallel) -> Group:
+def _group(path: Path, steps: tuple[str, ...], parallel: Parallel) -> Group:
     count = len(parallel.steps)
-    starts = [i for i in range(1, len(path.steps)) if path.steps[i : i + count] == parallel.steps]
+    starts = [i for i in range(1, len(steps)) if steps[i : i + count] == parallel.steps]
     where = f"path {path.name}: parallel"
     if not starts or not count:
         raise ScenarioError(where, f"{', '.join(parallel.steps)} do not follow each other after the path's first step")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.timeline import Timeline
 from gxsim.traffic.arrivals import Source
+from gxsim.traffic.feedback import Feedback, Settled
 from gxsim.traffic.flow import Flow
 from gxsim.traffic.phases import Slots, slots
 from gxsim.traffic.routes import Plan, plan_traffic
@@ -21,10 +21,14 @@ from gxsim.traffic.tally import Tally
 REQUESTS_AT_ONCE = 800_000  # fewer, and each call does too little; more, and the arrays leave the cache
 
 ASSUMPTIONS = (
-    "A request is served at each step before it calls the next one; a thread that waits for the answer is not held.",
+    "A request is served at each step before it calls the next one; a thread that waits for the answer is held where "
+    "the model says so.",
     "Connections are kept open, so that a visit costs one way there and one way back; each picks its endpoint anew "
     "unless the model says how many connections callers keep.",
-    "What users do about a failed request is not modelled; callers try connections again as the path says.",
+    "Users send a failed request again as the model says; callers try connections again as the path says, or other "
+    "pods as their upstream does, which waits for what a pod does itself.",
+    "What feeds back (users who send again, held servers) is evaluated to its fixed point in pieces of time: exactly "
+    "who sends again, held times within 1 % on average.",
     "Work that a pod had when it stopped is lost, and so is what others had asked of it meanwhile.",
     "A dead pod on a node that lives refuses connections at once; on a node out of reach they time out, and a pod that "
     "hangs takes them without ever answering.",
@@ -38,7 +42,8 @@ class Traffic:
     """What was counted: ``tally`` by population and slot.
 
     ``writes_s`` are the times, in order, at which writes were done at the last step of their path, by that step's name;
-    none unless they were asked for.
+    none unless they were asked for. ``settled`` is how users who send again and held servers were evaluated; None where
+    there are none.
     """
 
     plan: Plan
@@ -46,6 +51,7 @@ class Traffic:
     tally: Tally
     horizon_s: float
     writes_s: Mapping[str, NDArray]
+    settled: Settled | None = None
 
 
 def run_traffic(
@@ -74,10 +80,12 @@ def run_traffic(
     flow = Flow(plan, sources, streams, cut.edges_s, keep_writes=keep_writes)
     rate = sum(p.rate * max((c.factor for c in p.profile), default=1.0) for p in model.populations)
     pieces = max(1, int(np.ceil(rate * end_s / REQUESTS_AT_ONCE)))
-    for begin_s, piece_end_s in pairwise(np.linspace(0.0, end_s, pieces + 1).tolist()):
-        flow.advance(begin_s, piece_end_s)
+    moving = Feedback(flow, end_s) if plan.feeds_back else flow
+    for piece_end_s in np.linspace(0.0, end_s, pieces + 1)[1:].tolist():
+        moving.advance(piece_end_s)
         if progress is not None:
             progress(piece_end_s)
-    tally = flow.finish()
+    tally = moving.finish()
     writes_s = {name: np.sort(np.concatenate(times)) for name, times in (flow.written_s or {}).items()}
-    return Traffic(plan=plan, slots=cut, tally=tally, horizon_s=end_s, writes_s=writes_s)
+    settled = moving.settled if isinstance(moving, Feedback) else None
+    return Traffic(plan=plan, slots=cut, tally=tally, horizon_s=end_s, writes_s=writes_s, settled=settled)

@@ -17,9 +17,12 @@ CAUSES = (
     "no_answer",
     "full",
     "lost",
+    "timed_out",
     "too_late",
 )
-ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, HANGING_POD, FULL, LOST, TOO_LATE = range(10)
+ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, HANGING_POD, FULL, LOST, TIMED_OUT, TOO_LATE = (
+    range(11)
+)
 VISITS, TRAVEL, WAIT, SERVICE = range(4)
 
 
@@ -27,15 +30,18 @@ class Tally:
     """Counts by *key*: ``population * slots + slot``, where the slot is the stretch of time a request was sent in.
 
     ``outcomes`` (routes, causes, keys); ``histograms`` (routes, keys, BINS) and ``latency_s`` (routes, keys) of
-    answered requests; ``steps[route][step]`` (4, keys) visits and sums of travel, wait and service;
+    answered requests; ``attempts`` (keys) by the slot each was sent in, those sent again too;
+    ``steps[route][step]`` (4, keys) visits and sums of travel, wait and service;
     ``lanes[stop]`` (4, lanes, keys) the same by lane; ``answers`` (routes, keys) travel back to the user;
-    ``busy_s[stop]`` (lanes,) service actually done.
+    ``busy_s[stop]`` (lanes,) service actually done; ``held_s[stop]`` (lanes, keys) how long servers were taken, where
+    that is longer.
     """
 
     def __init__(self, plan: Plan, keys: int):
         routes = len(plan.routes)
         self.keys = keys
         self.sent = np.zeros((routes, keys), np.int64)
+        self.attempts = np.zeros(keys, np.int64)
         self.outcomes = np.zeros((routes, len(CAUSES), keys), np.int64)
         self.histograms = np.zeros((routes, keys, BINS), np.int32)
         self.latency_s = np.zeros((routes, keys))
@@ -43,7 +49,22 @@ class Tally:
         self.steps = [np.zeros((len(route.stops), 4, keys)) for route in plan.routes]
         self.lanes = [np.zeros((4, len(stop.endpoints.lanes.node), keys)) for stop in plan.stops]
         self.busy_s = [np.zeros(len(stop.endpoints.lanes.node)) for stop in plan.stops]
+        self.held_s = [np.zeros((len(stop.endpoints.lanes.node), keys)) for stop in plan.stops if stop.station.holds]
+        self.held = {number: place for place, number in enumerate(_holding(plan))}
         self.last_s = [np.zeros(len(stop.endpoints.lanes.node)) for stop in plan.stops]
+
+    def begin(self, cell: NDArray) -> None:
+        """Requests that are sent for the first time; *cell* is ``route * keys + key``."""
+        self.sent += np.bincount(cell, minlength=self.sent.size).reshape(self.sent.shape)
+
+    def attempt(self, key: NDArray) -> None:
+        """Requests that are sent, for the first time or again."""
+        self.attempts += np.bincount(key, minlength=self.keys)
+
+    def hold(self, stop: int, cell: NDArray, seconds: NDArray) -> None:
+        """Servers that have been held; *cell* is ``lane * keys + key``."""
+        held = self.held_s[self.held[stop]]
+        held += np.bincount(cell, seconds, held.size).reshape(held.shape)
 
     def count(self, route: int, cause: int, key: NDArray) -> None:
         """Requests that end for *cause*."""
@@ -84,3 +105,7 @@ class Tally:
             could_s = stop.most * (np.minimum(last_s, lanes.end_s) - lanes.begin_s).clip(min=0.0)
             if (busy_s > could_s * (1 + 1e-9) + 1e-9).any():
                 raise InvariantError(f"{stop.name} works more than its servers can")
+
+
+def _holding(plan: Plan) -> list[int]:
+    return [number for number, stop in enumerate(plan.stops) if stop.station.holds]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.kernels.balancing import RoundRobin, chain_pick
+from gxsim.kernels.balancing import chain_pick
+from gxsim.kernels.upstream import Balancer
 from gxsim.rng import Streams
 from gxsim.validate.record import Check, Family
 from gxsim.validate.sampled import same_share
@@ -67,7 +68,7 @@ def _nginx(sequence: Mapping[str, Any]) -> Check:
 
 def _differing(sequence: Mapping[str, Any], phase_s: float) -> int:
     """How many requests try other backends; a worker's first backend shows where its turn stood."""
-    workers: dict[int, RoundRobin] = {}
+    workers: dict[int, Balancer] = {}
     wrong = 0
     failing = frozenset(
         backend
@@ -78,7 +79,8 @@ def _differing(sequence: Mapping[str, Any], phase_s: float) -> int:
     for request in sequence["requests"]:
         number = 0 if "zone" in sequence["upstream"] else request["worker"]
         if number not in workers:
-            workers[number] = RoundRobin(backends=3)
+            workers[number] = Balancer()
+            workers[number].meet(range(3), (1, 1, 1))
             for _ in range(request["tried"][0]):
                 workers[number].tries(phase_s)
         wrong += workers[number].tries(request["t"] + phase_s, failing) != request["tried"]
