@@ -67,6 +67,11 @@ class LedgerSeries:
         return np.cumsum(self.blocks)
 
     @property
+    def commit_p99_s(self) -> NDArray:
+        """(bins,) 99th percentile from submission to commit; 0 where too few were committed."""
+        return np.nan_to_num(self.curves["submitted_to_committed", 0.99])
+
+    @property
     def farthest_behind(self) -> NDArray:
         """(bins,) blocks that the slowest peer lacks."""
         return (self.height - self.peer_height).max(axis=0)

@@ -32,6 +32,7 @@ CONDITIONS = {  # colour and hatch in the order in which they are stacked
 LEDGER_LANES = {
     "committed": "committed per minute, at most {:,.0f}",
     "outbox": "commands in the outbox, at most {:,.0f}",
+    "commit_p99_s": "submission to commit, 99 of 100 within {:,.1f} s",
     "farthest_behind": "blocks that the slowest peer lacks, at most {:,.0f}",
     "projector_lag_s": "lag of the projector, at most {:,.1f} s",
 }
