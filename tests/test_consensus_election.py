@@ -190,7 +190,7 @@ def test_histories_of_a_run_agree_with_the_kernel() -> None:
         found = np.flatnonzero(history.writable & (history.times_s > crash_s))[0]
         gaps_s.append(history.times_s[found] - crash_s)
         used.append(history.term[found] - history.term[0])
-    kernel = failover(profile_of(group), delays_s, 0, np.random.default_rng(1), trials=20_000)
+    kernel = failover(profile_of(group), delays_s, [0], np.random.default_rng(1), trials=20_000)
     both = np.sort(np.concatenate([gaps_s, kernel.write_gap_s]))
     mine, theirs = (np.searchsorted(np.sort(x), both, side="right") / len(x) for x in (gaps_s, kernel.write_gap_s))
     assert np.abs(mine - theirs).max() < 1.63 * math.sqrt(1 / 250 + 1 / 20_000)  # 1 % point of Kolmogorov and Smirnov

@@ -151,15 +151,15 @@ def test_a_heartbeat_of_the_model_replaces_the_profile_s() -> None:
 )
 def test_each_profile_fails_over_as_recorded(group: ConsensusGroup, voters: int, expected_s: float) -> None:
     profile = replace(profile_of(group), persist_s=0.0)
-    found = failover(profile, symmetric(0.0025, voters), 0, np.random.default_rng(1), trials=10_000)
+    found = failover(profile, symmetric(0.0025, voters), [0], np.random.default_rng(1), trials=10_000)
     assert found.new_leader_s.mean() == pytest.approx(expected_s, rel=0.02)
     assert found.write_gap_s.mean() - found.new_leader_s.mean() == pytest.approx(0.005)
 
 
 def test_a_group_without_another_majority_does_not_fail_over() -> None:
-    found = failover(PROFILES["etcd"], symmetric(0.001, 3), 0, np.random.default_rng(1), down=[1], trials=10)
+    found = failover(PROFILES["etcd"], symmetric(0.001, 3), [0], np.random.default_rng(1), down=[1], trials=10)
     assert (found.write_gap_s == np.inf).all()
-    solo = failover(PROFILES["fabric"], symmetric(0.001, 1), 0, np.random.default_rng(1), trials=10)
+    solo = failover(PROFILES["fabric"], symmetric(0.001, 1), [0], np.random.default_rng(1), trials=10)
     assert (solo.new_leader_s == np.inf).all()
 
 
@@ -169,7 +169,7 @@ def test_links_slower_than_the_timeout_leave_a_group_without_a_leader() -> None:
     far_s = 0.12 * (1 - np.eye(3))
     history = leader_history(members, conditions(members, far_s), 60.0, np.random.default_rng(1))
     assert history.writable.mean() < 0.5
-    found = failover(profile_of(hasty), far_s[np.ix_(DOCUMENTED, DOCUMENTED)], 0, np.random.default_rng(1), trials=10)
+    found = failover(profile_of(hasty), far_s[np.ix_(DOCUMENTED, DOCUMENTED)], [0], np.random.default_rng(1), trials=10)
     assert (found.new_leader_s == np.inf).all()
 
 

@@ -25,62 +25,51 @@ class Failover:
     terms: NDArray
 
 
-def any_leader(
-    profile: Profile,
-    delays_s: NDArray,  # (voters, voters), one way
-    up: NDArray,  # (voters,) those that run
-    rng: np.random.Generator,
-    *,
-    trials: int = TRIALS,
-) -> Failover:
-    """Crash each voter that is *up* equally often while it leads an idle group, about *trials* times in all."""
-    down, leaders = np.flatnonzero(~up).tolist(), np.flatnonzero(up).tolist() or [0]
-    each = [
-        failover(profile, delays_s, leader, rng, down=down, trials=-(-trials // len(leaders))) for leader in leaders
-    ]
-    return Failover(
-        new_leader_s=np.concatenate([one.new_leader_s for one in each]),
-        write_gap_s=np.concatenate([one.write_gap_s for one in each]),
-        terms=np.concatenate([one.terms for one in each]),
-    )
-
-
 def failover(
     profile: Profile,
     delays_s: NDArray,  # (voters, voters), one way
-    leader: int,
+    leaders: Sequence[int],
     rng: np.random.Generator,
     *,
     down: Sequence[int] = (),
     trials: int = TRIALS,
 ) -> Failover:
-    """Crash *leader* of an idle group again and again, with the voters *down* gone before."""
+    """Crash each of *leaders* equally often, about *trials* times in all, while it leads an idle group.
+
+    The voters *down* are gone before.
+    """
     voters = len(delays_s)
-    alive = [i for i in range(voters) if i != leader and i not in down]
+    alive = np.array([[i for i in range(voters) if i != leader and i not in down] for leader in leaders], np.int64)
     slow = delays_s.max() + profile.persist_s >= profile.election_timeout_s
-    if len(alive) <= voters // 2 or slow:
+    if alive.shape[-1] <= voters // 2 or slow:
         never = np.full(trials, np.inf)
         return Failover(new_leader_s=never, write_gap_s=never, terms=np.zeros(trials, np.int64))
+    which = np.repeat(np.arange(len(leaders)), -(-trials // len(leaders)))
+    alive, lost = alive[which], np.array(leaders)[which]
     tick_us, delays_us = round(profile.tick_s * 1e6), np.rint(delays_s * 1e6).astype(np.int64)
     contest = Contest(
         voters=voters,
         tick_us=tick_us,
-        delays_us=delays_us[np.ix_(alive, alive)],
+        delays_us=delays_us[alive[:, :, None], alive[:, None, :]],
         persist_us=round(profile.persist_s * 1e6),
         election_ticks=profile.election_ticks,
         pre_vote=profile.pre_vote,
         check_quorum=profile.check_quorum,
     )
     heard_us = last_heard(
-        delays_us[leader, alive], tick_us=tick_us, trials=trials, rng=rng, heartbeat_ticks=profile.heartbeat_ticks
+        delays_us[lost[:, None], alive],
+        tick_us=tick_us,
+        trials=len(lost),
+        rng=rng,
+        heartbeat_ticks=profile.heartbeat_ticks,
     )
     found = elections(contest, heard_us, rng.integers(0, tick_us, heard_us.shape), rng)
-    new_leader_s = np.where(found.new_leader_us < NEVER, found.new_leader_us / 1e6, np.inf)
+    won = np.arange(len(lost)), found.leader
+    survivors = ~np.isin(np.arange(voters), down) & (np.arange(voters) != np.array(leaders)[:, None])
     commit_s = commit_latency(
-        delays_s,
-        np.isin(np.arange(voters), alive),
-        persist_s=profile.persist_s,
-        leader_writes_first=profile.leader_writes_first,
+        delays_s, survivors, persist_s=profile.persist_s, leader_writes_first=profile.leader_writes_first
     )
-    write_gap_s = new_leader_s + commit_s[np.array(alive)[found.leader]]
-    return Failover(new_leader_s=new_leader_s, write_gap_s=write_gap_s, terms=found.terms)
+    new_leader_s = np.where(found.new_leader_us < NEVER, found.new_leader_us / 1e6, np.inf)
+    return Failover(
+        new_leader_s=new_leader_s, write_gap_s=new_leader_s + commit_s[which, alive[won]], terms=found.terms
+    )

@@ -7,7 +7,7 @@ and per directed link the one message of each kind that may be under way: a camp
 which the link delay must stay below.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ LANES = 8192  # groups in hand at once: the arrays stay in cache, and few calls 
 class Contest:
     """What one election is fought with; ``delays_us`` is (survivors, survivors), one way, from row to column.
 
+    With a first axis (trials, ...) every trial has links of its own.
     ``voters`` counts the dead too. ``persist_us`` delays what may only leave after a write to disk. ``stale`` marks
     links whose first message is lost. An election that takes longer than ``give_up_ticks`` has no result.
     """
@@ -64,7 +65,8 @@ def elections(contest: Contest, heard_us: NDArray, phases_us: NDArray, rng: np.r
     counts = np.full((2, trials), 0, np.int64)
     for start in range(0, trials, LANES):
         rows = slice(start, min(start + LANES, trials))
-        _Lanes(contest, heard_us[rows], phases_us[rows], rng).run(times[:, rows], counts[:, rows])
+        own = contest if contest.delays_us.ndim == 2 else replace(contest, delays_us=contest.delays_us[rows])
+        _Lanes(own, heard_us[rows], phases_us[rows], rng).run(times[:, rows], counts[:, rows])
     leader = np.where(times[1] < NEVER, times[2], NOBODY)
     return Elections(
         first_campaign_us=times[0], new_leader_us=times[1], leader=leader, terms=counts[0], campaigns=counts[1]
@@ -85,8 +87,9 @@ def last_heard(
 ) -> NDArray:
     """(trials, survivors) arrival of the last message from a leader that crashes at 0 in steady state.
 
-    *delays_us* is (survivors,) from the leader. An idle leader sends heartbeats only. One with a steady load
-    sends each proposal after its own write to disk, and again when a majority has it; *persist_us* is per write.
+    *delays_us* is (survivors,) from the leader, or (trials, survivors). An idle leader sends heartbeats only. One with
+    a steady load, whose links are the same in every trial, sends each proposal after its own write to disk, and again
+    when a majority has it; *persist_us* is per write.
     """
     interval = tick_us // proposals_per_tick if proposals_per_tick else tick_us * heartbeat_ticks
     back = 1 + (int(delays_us.max()) + jitter_us + persist_us) // interval + (20 if loss else 0)
@@ -97,9 +100,9 @@ def last_heard(
         proposed = -rng.integers(0, interval, (trials, 1)) - interval * np.arange(back + 1 + round_trip // interval)
         sent = (proposed[..., None] + offsets).reshape(trials, -1)
         sent = -np.sort(-np.where(sent < 0, sent, -NEVER), axis=1)
-    arrives = np.empty((trials, len(delays_us)), np.int64)
-    for survivor, delay in enumerate(delays_us):
-        arrival = sent + delay
+    arrives = np.empty((trials, delays_us.shape[-1]), np.int64)
+    for survivor in range(delays_us.shape[-1]):
+        arrival = sent + delays_us[..., survivor, None]
         if jitter_us:
             arrival = arrival + rng.integers(0, jitter_us + 1, sent.shape)
         if loss:
@@ -120,6 +123,7 @@ class _Lanes:
         self.quorum = contest.voters // 2 + 1
         self.lost_votes = contest.voters - self.quorum  # more refusals than this decide against a campaign
         self.delays = contest.delays_us.astype(np.int64).ravel()
+        self.own_links = self.links if contest.delays_us.ndim == 3 else 0  # delays that each lane has for itself
         self.phase = phases_us.astype(np.int64).ravel()
         self.reset_tick = (heard_us.ravel() - self.phase) // contest.tick_us
         self.term = np.zeros(shape, np.int64)
@@ -278,7 +282,7 @@ class _Lanes:
     ) -> None:
         """Put messages on their links; a link keeps the order of its messages."""
         link = sender * self.size + to
-        arrives = leaves + self.delays[link]
+        arrives = leaves + self.delays[lanes * self.own_links + link]
         if self.contest.jitter_us:
             arrives += self.rng.integers(0, self.contest.jitter_us + 1, len(arrives))
         if self.contest.jitter_us or self.contest.persist_us:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gxsim.consensus.failover import any_leader
+from gxsim.consensus.failover import TRIALS, Failover, failover
 from gxsim.consensus.members import Members
 from gxsim.consensus.profiles import TIMERS, Profile, profile_of
 from gxsim.consensus.subsets import Subsets, member_subsets, node_subsets
@@ -26,7 +26,7 @@ def group_table(groups: Sequence[Members], delays_s: NDArray, streams: Streams) 
         profile, between_s = profile_of(one.group), _between(one, delays_s)
         whole = node_subsets(one.node[0], one.up[0])
         commit_s, forwarded_s = _commit(profile, between_s, one.up[0])
-        found = any_leader(profile, between_s, one.up[0], streams.take(f"consensus/{one.group.name}/failover"))
+        found = _lost(one, profile, between_s, streams.take(f"consensus/{one.group.name}/failover"), TRIALS)
         rows.append(
             (
                 one.group.name,
@@ -112,7 +112,7 @@ def round_trip_table(groups: Sequence[Members], networks: Mapping[str, NDArray],
             between_s = _between(one, delays_s)
             commit_s, forwarded_s = _commit(profile, between_s, one.up[0])
             rng = streams.take(f"consensus/{one.group.name}/round trips/{name}")
-            found = any_leader(profile, between_s, one.up[0], rng, trials=COMPARED)
+            found = _lost(one, profile, between_s, rng, COMPARED)
             trip_s = float((between_s + between_s.T).max())
             gap_s, wasted = float(found.write_gap_s.mean()), float(np.mean(found.terms > 1))
             rows.append((one.group.name, name, trip_s, *_range(commit_s), _range(forwarded_s)[1], gap_s, wasted))
@@ -139,7 +139,7 @@ def failover_table(groups: Sequence[Members], delays_s: NDArray, streams: Stream
             continue
         for name, profile in {MODELLED: profile_of(one.group), **TIMERS}.items():
             rng = streams.take(f"consensus/{one.group.name}/failover/{name}")
-            found = any_leader(profile, _between(one, delays_s), one.up[0], rng, trials=trials)
+            found = _lost(one, profile, _between(one, delays_s), rng, trials)
             median_s, p99_s = (_quantile(found.new_leader_s, p) for p in (0.5, 0.99))
             mean_s, gap_s = float(found.new_leader_s.mean()), float(found.write_gap_s.mean())
             timers = (profile.tick_s * profile.heartbeat_ticks, profile.election_timeout_s)
@@ -161,6 +161,12 @@ def _between(one: Members, delays_s: NDArray) -> NDArray:
     """(members, members) one-way delays as placed when the clock starts."""
     at = np.maximum(one.node[0], 0)
     return delays_s[np.ix_(at, at)]
+
+
+def _lost(one: Members, profile: Profile, between_s: NDArray, rng: np.random.Generator, trials: int) -> Failover:
+    """Each member that runs at the start is the leader that is lost equally often."""
+    leaders, down = np.flatnonzero(one.up[0]).tolist(), np.flatnonzero(~one.up[0]).tolist()
+    return failover(profile, between_s, leaders, rng, down=down, trials=trials)
 
 
 def _nodes(one: Members) -> NDArray:
