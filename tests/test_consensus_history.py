@@ -275,3 +275,37 @@ def test_a_group_lives_on_the_clock_of_simpy() -> None:
     moments += plain.propose(plain.leader, 3)
     moments += plain.advance(15.0)
     assert [(m.time_s, m.after) for m in told] == [(m.time_s, m.after) for m in moments]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_history_with_leaps_is_the_history_without(seed: int) -> None:
+    """Members die and come back within a quarter of an hour: leaping over heartbeats moves no moment of any voter."""
+    rng = np.random.default_rng(seed)
+    fates, gone = [], -1
+    for time_s in np.cumsum(rng.uniform(5.0, 150.0, 10)):
+        member = int(rng.integers(0, 5))
+        fates.append((float(time_s), "restart", gone) if gone >= 0 else (float(time_s), "crash", member))
+        gone = -1 if gone >= 0 else member
+
+    def leaping() -> list[Moment]:
+        env, told = simpy.Environment(), []
+        raft = RaftGroup(env, Group(PROFILES["etcd"], symmetric(0.002, 5), np.random.default_rng(seed)), told.extend)
+
+        def story() -> object:
+            for time_s, verb, member in fates:
+                yield env.timeout(time_s - env.now)
+                raft.act(getattr(raft.group, verb), member)
+
+        env.process(story())
+        env.run(until=1000.0)
+        return told
+
+    plain = Group(PROFILES["etcd"], symmetric(0.002, 5), np.random.default_rng(seed))
+    moments = []
+    for time_s, verb, member in fates:
+        moments += plain.advance(time_s)
+        moments += getattr(plain, verb)(member) or ()
+    moments += plain.advance(1000.0)
+    seen = [[(round(m.time_s, 6), m.after._replace(elapsed=0)) for m in told] for told in (leaping(), moments)]
+    assert len(seen[0]) > 20
+    assert seen[0] == seen[1]

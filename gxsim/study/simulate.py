@@ -38,8 +38,8 @@ from gxsim.timeline import Timeline
 
 ASSUMPTIONS = (
     "A consensus group has quorum while a majority of its members run and can be reached. Its elections are played "
-    "message by message, so their gaps stand among the write gaps, and a member that is cut off runs on and may believe "
-    "that it leads; the API server is taken to follow the quorum, not the election.",
+    "message by message, so their gaps stand among the write gaps, and a member that is cut off runs on and may "
+    "believe that it leads; the API server is taken to follow the quorum, not the election.",
     "An endpoint is dead from the moment its node or its containers stop, and answers again once its application has "
     "started up and it is believed ready; kube-proxy's own delay is not added.",
     "A pod uses what the model states while it runs; usage does not follow the load. Where the model is silent, memory "
