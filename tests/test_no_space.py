@@ -245,6 +245,46 @@ def test_contents_are_those_of_the_forecast_and_only_what_runs_is_written() -> N
     assert found.host_rate_bytes.tolist() == [1.0]
 
 
+# ---- a pod that fills the disk --------------------------------------------------------------------------------------
+
+
+def pod_fill(app: str, **parameters: str) -> Fault:
+    return Fault(
+        name="runaway log",
+        kind="PodChaos",
+        action="disk-fill",
+        selector=FaultSelector(label_selectors={"app": app}),
+        parameters=parameters,
+        at_s=10.0,
+        duration_s=500.0,
+    )
+
+
+def test_the_pod_that_fills_the_disk_goes_first_and_takes_what_it_wrote_with_it() -> None:
+    state, timeline = simulate(pod_fill("web", percent="97%", rate="1G"), kubelet=Kubelet(), until_s=1200.0)
+    low = [event for event in state.events if event.message.startswith("The node was low on resource")]
+    assert [event.name.rsplit("-", 2)[0] for event in low] == ["shop/web"]
+    found = disk_levels(timeline, "n0", DISK)
+    assert found is not None
+    assert found.most_bytes == pytest.approx(97 * GB)
+    assert found.used_bytes[-1] == 0.0
+    assert serving(state, timeline, "db", 1199.0)
+
+
+def test_a_pod_that_cleans_up_after_itself_leaves_no_trace() -> None:
+    state, timeline = simulate(pod_fill("web", size="50G"), kubelet=Kubelet(), until_s=1200.0)
+    found = disk_levels(timeline, "n0", DISK)
+    assert found is not None
+    assert (found.most_bytes, found.used_bytes[-1]) == (50 * GB, 0.0)
+    assert not any(event.reason == "Evicted" for event in state.events)
+
+
+def test_a_pod_takes_no_inodes() -> None:
+    with pytest.raises(ScenarioError) as error:
+        simulate(pod_fill("web", inodes="50%"))
+    assert str(error.value).startswith("faults[0].parameters.inodes: unknown parameter; ")
+
+
 # ---- what a run says of its disks ---------------------------------------------------------------------------------
 
 

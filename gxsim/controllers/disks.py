@@ -15,6 +15,8 @@ from gxsim.controllers.informer import TOLERANCE_S, Log
 from gxsim.model.pod import PodTemplate
 from gxsim.state import PENDING, PHASE_RUNNING, STORAGE, ClusterState
 
+HOST = -1  # who writes, where it is no pod
+
 
 def disk_bytes(state: ClusterState) -> NDArray[np.int64]:
     """(nodes,) size of the disk that volumes, images and logs share; what is allocatable where no capacity is given."""
@@ -97,7 +99,7 @@ class Disks:
         self._since_s, self._clock_s = np.zeros(len(self.disk_bytes)), np.zeros(len(self.disk_bytes))
         self._pods: dict[int, Written] = {}  # what they wrote outside volumes
         self._claim_rates: dict[int, float] = {}  # pods: what they write to their claims, per second
-        self._fills: dict[tuple[str, int], Written] = {}  # by fault and node
+        self._fills: dict[tuple[str, int, int], Written] = {}  # by fault, node, and the pod that writes or HOST
         self._touched = Log()
         self._began = False
 
@@ -124,8 +126,9 @@ class Disks:
 
     def written_bytes(self, pod: int, now: float) -> float:
         """What *pod* has written outside volumes, which goes with it."""
-        written = self._pods.get(pod)
-        return 0.0 if written is None else self._amount(written, now)
+        mine = [self._pods[pod]] if pod in self._pods else []
+        mine += [fill for (_, _, writer), fill in self._fills.items() if writer == pod]
+        return sum(self._amount(one, now) for one in mine)
 
     def _elapsed_s(self, node: int, now: float) -> float:
         """Seconds since the last change in which the disk of *node* took what was written."""
@@ -156,20 +159,26 @@ class Disks:
         rounding = 1.0 + 10 * TOLERANCE_S * np.maximum(self.rate_bytes, 0.0)  # what the clock may lose
         return (self.available_bytes(now) < rounding) | (self.inodes_used >= 1.0)
 
-    def fill(self, name: str, node: int, amount_bytes: float, now: float, rate_bytes: float = math.inf) -> None:
-        """Let something called *name* write an amount, at once or at a rate, as far as there is room."""
+    def fill(
+        self, name: str, node: int, amount_bytes: float, now: float, rate_bytes: float = math.inf, *, pod: int = HOST
+    ) -> None:
+        """Let something called *name* write an amount, at once or at a rate, as far as there is room.
+
+        What a *pod* writes lies outside its volumes, counts for it, and goes with it.
+        """
         if math.isinf(rate_bytes):
             amount = min(amount_bytes, float(self.available_bytes(now)[node]))
             self.add(node, amount, now)
-            self._fills[name, node] = Written(node, amount, 0.0, 0.0)
+            self._fills[name, node, pod] = Written(node, amount, 0.0, 0.0)
             return
         self.add(node, 0.0, now, rate_bytes)
-        self._fills[name, node] = Written(node, 0.0, rate_bytes, float(self._clock_s[node]), amount_bytes)
+        self._fills[name, node, pod] = Written(node, 0.0, rate_bytes, float(self._clock_s[node]), amount_bytes)
 
-    def empty(self, name: str, node: int, now: float) -> None:
-        """Free what *name* has written on *node*, and let it write no more."""
-        fill = self._fills.pop((name, node))
-        self.add(node, -self._amount(fill, now), now, -fill.rate_bytes)
+    def empty(self, name: str, node: int, now: float, *, pod: int = HOST) -> None:
+        """Free what *name* has written on *node*, unless it went with its pod, and let it write no more."""
+        fill = self._fills.pop((name, node, pod), None)
+        if fill is not None:
+            self.add(node, -self._amount(fill, now), now, -fill.rate_bytes)
 
     def collect_images(self, node: int, amount_bytes: float, now: float) -> None:
         """Remove so much of the images that nothing uses."""
@@ -207,6 +216,8 @@ class Disks:
                 written = self._pods.pop(pod)
                 rate_bytes = written.rate_bytes + self._claim_rates.pop(pod)
                 self.add(node, -self._amount(written, now), now, -rate_bytes)
+                for name, at, writer in [key for key in self._fills if key[2] == pod]:
+                    self.empty(name, at, now, pod=writer)
         self._began = True
 
     def _write(self, pod: int, node: int, template: PodTemplate, now: float, runs: bool) -> None:

@@ -12,7 +12,7 @@ from gxsim.engine.components import COMPONENTS
 from gxsim.engine.filling import filling_of
 from gxsim.model.fault import Fault
 from gxsim.model.node import Taint
-from gxsim.state import Event
+from gxsim.state import PENDING, Event
 
 if TYPE_CHECKING:
     from gxsim.engine.simulation import Simulation
@@ -162,6 +162,22 @@ def fill_disk(sim: "Simulation", fault: Fault, node: int) -> None:
     storage.disks.take_inodes(node, filling.inodes_share)
     amount = filling.amount_bytes(float(storage.disks.disk_bytes[node]), storage.disks.used_bytes(node, now))
     storage.disks.fill(fault.name, node, amount, now, filling.rate_bytes)
+
+
+def fill_by_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    """A pod begins to write to its containers' layers, its logs or its emptyDirs."""
+    state, storage, filling, now = sim.state, sim.components.storage, filling_of(fault), float(sim.env.now)
+    storage.watch(now)
+    node = int(state.pod_node[pod])
+    if node != PENDING:
+        amount = filling.amount_bytes(float(storage.disks.disk_bytes[node]), storage.disks.used_bytes(node, now))
+        storage.disks.fill(fault.name, node, amount, now, filling.rate_bytes, pod=pod)
+
+
+def empty_by_pod(sim: "Simulation", fault: Fault, pod: int) -> None:
+    """The pod removes what it wrote, unless that went with it."""
+    node, now = int(sim.state.pod_node[pod]), float(sim.env.now)
+    sim.components.storage.disks.empty(fault.name, node, now, pod=pod)
 
 
 def empty_disk(sim: "Simulation", fault: Fault, node: int) -> None:

@@ -177,7 +177,9 @@ def _check_quota(fault: Fault, path: str) -> None:
 
 
 def _check_disks(state: ClusterState, fault: Fault, rows: Sequence[int], path: str) -> None:
-    for node in (state.nodes[row] for row in rows if fault.action == "disk-fill"):
+    if fault.action != "disk-fill":
+        return
+    for node in state.nodes if fault.kind == "PodChaos" else [state.nodes[row] for row in rows]:  # pods come anywhere
         if DISK not in node.capacity and DISK not in node.allocatable:
             raise ScenarioError(f"{path}.selector", f"node {node.name} does not say how much {DISK} it has")
 

@@ -43,8 +43,9 @@ def check_filling(fault: Fault, path: str) -> None:
     """Refuse parameters that do not say what is written."""
     here = f"{path}.parameters"
     for name, value in fault.parameters.items():
-        if name not in PARAMETERS:
-            raise ScenarioError(f"{here}.{name}", f"unknown parameter; {nearest(name, PARAMETERS)}")
+        known = PARAMETERS if fault.kind != "PodChaos" else PARAMETERS[:-1]  # inodes are taken on nodes
+        if name not in known:
+            raise ScenarioError(f"{here}.{name}", f"unknown parameter; {nearest(name, known)}")
         try:
             read = whole(value) if name in ("size", "rate") else _share(value)
         except ValueError as error:

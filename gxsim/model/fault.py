@@ -67,5 +67,7 @@ class Fault:
     trace_file: str = spec("", doc="A CSV file with the columns begin_s and duration_s")
     steps: tuple["Fault", ...] = spec((), doc="Faults of a Workflow, one after another (serial) or at once (parallel)")
     parameters: Mapping[str, str | int | float] = spec(
-        doc="What else the action needs, such as replicas or taint", factory=dict
+        doc="What else the action needs, such as replicas (scale), a taint's key (node-taint), or size or percent, and "
+        "rate or inodes (disk-fill)",
+        factory=dict,
     )
