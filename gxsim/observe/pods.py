@@ -8,7 +8,7 @@ import numpy as np
 from gxsim.kernels.intervals import at, combine, count, steps
 from gxsim.observe.causes import NO_CAUSE, Cause, Causes, pinned, stays
 from gxsim.observe.table import Table
-from gxsim.state import NO_OWNER, PENDING, PHASE_SUCCEEDED, ClusterState, kind_of, roots, workload_of
+from gxsim.state import NO_OWNER, PENDING, PHASE_FAILED, PHASE_SUCCEEDED, ClusterState, kind_of, roots, workload_of
 from gxsim.timeline import Changes, Timeline
 
 COLUMNS = (
@@ -132,15 +132,24 @@ class _Successors:
         return owner, int(self.state.pod_ordinal[pod])
 
     def take(self, pod: int, lost_s: float) -> int:
-        """The first pod made in the place of *pod* after its loss that no other loss has claimed; PENDING if none."""
+        """The first pod made in the place of *pod* after its loss that no other loss has claimed; PENDING if none.
+
+        One that a kubelet under pressure turned away took no place, unless no other came.
+        """
         if self.root[pod] == NO_OWNER:
             return PENDING
-        later = self.rows[self._place(pod)]
-        for row in later[bisect_right(later, pod) :]:
-            if self.state.pod_created_s[row] >= lost_s and row not in self.taken:
-                self.taken.add(row)
-                return row
-        return PENDING
+        rows = self.rows[self._place(pod)]
+        created_s, taken = self.state.pod_created_s, self.taken
+        later = [row for row in rows[bisect_right(rows, pod) :] if created_s[row] >= lost_s and row not in taken]
+        if not later:
+            return PENDING
+        row = next((row for row in later if not self._refused(row)), later[0])
+        self.taken.add(row)
+        return row
+
+    def _refused(self, row: int) -> bool:
+        """Whether a pod is over without ever having started."""
+        return self.state.pod_phase[row] == PHASE_FAILED and bool(np.isnan(self.state.pod_started_s[row]))
 
 
 def _bound_s(timeline: Timeline, pod: int) -> float | None:
