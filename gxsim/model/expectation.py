@@ -22,6 +22,7 @@ MEASURES: dict[str, tuple[bool, str, str]] = {
     "tolerates_members": (True, "count", "fewest further members the group could lose at any time"),
     "tolerates_nodes": (True, "count", "fewest further nodes the group could lose at any time"),
     "write_gap": (True, "duration", "longest stretch in which the consensus group committed no write"),
+    "commit": (True, "duration", "slowest commit of the consensus group while writes could be made"),
     "elections": (True, "count", "how often the consensus group came by a new leader, or the old one by a new term"),
     "unavailable": (True, "duration", "longest total time that a matching Service had no answering endpoint"),
     "degraded": (True, "duration", "longest total time that a matching Service had fewer endpoints than wanted"),

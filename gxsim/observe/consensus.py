@@ -20,7 +20,8 @@ def leader_table(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
         starts = np.flatnonzero(changed)
         for start, end in zip(starts, [*starts[1:], len(one.times_s)], strict=True):
             until_s = float(one.times_s[end]) if end < len(one.times_s) else horizon_s
-            best_s = float(one.commit_s[start:end].min())
+            commits_s = one.commit_s[start:end]
+            commits_s = commits_s[np.isfinite(commits_s)]
             rivals = one.rival[start:end]
             row = (
                 one.members.group.name,
@@ -28,16 +29,18 @@ def leader_table(histories: Sequence[LeaderHistory], horizon_s: float) -> Table:
                 until_s,
                 _name(one, int(one.leader[start])),
                 int(one.term[end - 1]),
-                best_s if np.isfinite(best_s) else None,
+                float(commits_s.min()) if len(commits_s) else None,
+                float(commits_s.max()) if len(commits_s) else None,
                 _name(one, int(rivals.max())),
                 float(lasts_s[start:end][rivals >= 0].sum()),
             )
             rows.append(row)
     about = (
         "Who led each consensus group and in which term; without a name nobody did. A rival was cut off and still "
-        "believed for so long that it led, in an older term"
+        "believed for so long that it led, in an older term. commit_s and slowest_commit_s: what a write took at best "
+        "and at worst, while it could be made"
     )
-    names = ("group", "from_s", "to_s", "leader", "term", "commit_s", "rival", "rival_s")
+    names = ("group", "from_s", "to_s", "leader", "term", "commit_s", "slowest_commit_s", "rival", "rival_s")
     return Table.of("leaders", about, names, rows)
 
 

@@ -86,6 +86,11 @@ def _write_gap(tables: Tables, expectation: Expectation) -> float:
     return max((row["gap_s"] for row in gaps), default=0.0)
 
 
+def _commit(tables: Tables, expectation: Expectation) -> float:
+    rows = _matching(tables["leaders"], "group", expectation)
+    return max((row["slowest_commit_s"] for row in rows if row["slowest_commit_s"] is not None), default=float("inf"))
+
+
 def _elections(tables: Tables, expectation: Expectation) -> float:
     """The most of any group: reigns after the first."""
     reigns = [row["group"] for row in _matching(tables["leaders"], "group", expectation) if row["leader"]]
@@ -188,6 +193,7 @@ MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
     "tolerates_members": _worst("quorum", "group", "tolerates_members", min),
     "tolerates_nodes": _worst("quorum", "group", "tolerates_nodes", min),
     "write_gap": _write_gap,
+    "commit": _commit,
     "elections": _elections,
     "unavailable": _worst("services", "service", "none_s"),
     "degraded": _worst("services", "service", "degraded_s"),

@@ -4,13 +4,16 @@ from gxsim.report.grid import Cell, Column, Grid, row
 from gxsim.report.words import duration, latency, time_of_day
 from gxsim.study.result import Result
 
+SLOWED = 1.5  # times the best commit of a leader: then the slowest is worth a line
+
 
 def leaders(result: Result) -> Grid:
-    """Reigns, of groups whose leader changed."""
+    """Reigns, of groups whose leader changed, or whose leader took much longer at times."""
     start_s = result.case.scenario.clock_s
     table = result.tables.get("leaders")
     reigns = list(table.rows()) if table else []
     groups = [one["group"] for one in reigns]
+    slowed = {one["group"] for one in reigns if one["commit_s"] and one["slowest_commit_s"] > SLOWED * one["commit_s"]}
     rows = [
         row(
             one["group"],
@@ -18,15 +21,18 @@ def leaders(result: Result) -> Grid:
             Cell(one["leader"] or "nobody", "" if one["leader"] else "bad"),
             str(one["term"]),
             latency(one["commit_s"]) if one["commit_s"] else "–",
+            latency(one["slowest_commit_s"]) if one["commit_s"] else "–",
             f"{one['rival']} for {duration(one['rival_s'])}" if one["rival"] else "–",
         )
         for one in reigns
-        if groups.count(one["group"]) > 1
+        if groups.count(one["group"]) > 1 or one["group"] in slowed
     ]
-    titles = ("Group", "From", "Leader", "Term", "Commit", "Rival")
-    columns = tuple(Column(title, title in ("From", "Term", "Commit"), 92 * (title == "Rival")) for title in titles)
+    titles = ("Group", "From", "Leader", "Term", "Commit", "Slowest", "Rival")
+    right = ("From", "Term", "Commit", "Slowest")
+    columns = tuple(Column(title, title in right, 92 * (title == "Rival")) for title in titles)
     note = (
-        "Groups whose leader changed. Commit: how long a write takes through that leader, by the network's delays. "
+        "Groups whose leader changed or slowed down. Commit: how long a write takes through that leader, by the delays "
+        "of network and disks, at best and at its slowest. "
         "Rival: cut off, and believed for so long that it still led."
     )
     return Grid(name="leaders", title="Leaders", note=note, columns=columns, rows=tuple(rows))
