@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gxsim.engine.fault_kinds import ALIASES, FAULTS, PARAMETERS
 from gxsim.model.expectation import MEASURES
 from gxsim.model.fields import file_name, unit_of
 from gxsim.model.model import Model
@@ -42,7 +43,7 @@ def reference() -> str:
                 parts.append(f"### {noun.__name__}\n\n{prose(noun)}\n")
             parts.append(table(noun))
             waiting += [n for n in nested(noun) if not hasattr(n, "parse")]
-    parts.append(measures())
+    parts += [faults(), measures()]
     return "\n".join(parts)
 
 
@@ -110,6 +111,23 @@ def nested(noun: type) -> list[type]:
     for hint in typing.get_type_hints(noun).values():
         visit(hint)
     return found
+
+
+def faults() -> str:
+    """Every kind and action with what it acts on, its parameters, and its names elsewhere."""
+    rows = [
+        "## Faults\n",
+        "What `kind` and `action` of a [Fault](#fault) may be. Nodes or pods: pods where the selector says what only "
+        "pods have. The last column has names of Litmus and krkn that are accepted too.\n",
+    ]
+    rows += ["| kind | action | acts on | parameters | also called |", "|---|---|---|---|---|"]
+    whom = {"either": "nodes or pods", "owners": "workloads", "nothing": "the cluster"}
+    for (kind, action), entry in FAULTS.items():
+        parameters = ", ".join(f"`{name}`" for name in PARAMETERS.get(action, ()))
+        names = ", ".join(f"`{name}`" for name, meant in ALIASES.items() if meant == action)
+        rows.append(f"| {kind} | `{action}` | {whom.get(entry.what, entry.what)} | {parameters} | {names} |")
+    rows.append("| Workflow | `serial`, `parallel`, `suspend` | its steps |  |  |")
+    return "\n".join(rows) + "\n"
 
 
 def measures() -> str:

@@ -228,9 +228,18 @@ def test_a_stress_says_cores_or_workers() -> None:
     assert refusal(both) == "faults[0].parameters: cores, or workers and their load, not both"
 
 
-def test_only_the_network_has_directions() -> None:
+def test_only_the_network_has_directions_and_targets() -> None:
     stop = Fault(kind="NodeChaos", action="node-stop", selector=N0, direction="to")
     assert refusal(stop) == "faults[0].direction: only NetworkChaos has a direction, NodeChaos has none"
+    stop = Fault(kind="NodeChaos", action="node-stop", selector=N0, target=N1)
+    assert refusal(stop) == "faults[0].target: only NetworkChaos has a target, NodeChaos has none"
+
+
+def test_no_action_ignores_a_parameter() -> None:
+    stop = Fault(kind="NodeChaos", action="node-stop", selector=N0, parameters={"force": 1})
+    assert refusal(stop) == "faults[0].parameters.force: node-stop has none; it takes no parameters"
+    taint = Fault(kind="NodeChaos", action="node-taint", selector=N0, parameters={"efect": "NoSchedule"})
+    assert refusal(taint) == "faults[0].parameters.efect: node-taint has none; did you mean 'effect'?"
 
 
 def test_a_link_fault_names_someone() -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gxsim.engine import acts
+from gxsim.engine import acts, filling, stress
+from gxsim.engine import degrade as degradations
 from gxsim.engine.degrade import degrade, recover
 from gxsim.engine.stress import relieve_memory, stress_memory
 from gxsim.engine.targets import nearest
@@ -81,6 +82,18 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
     ("Operation", "rollout-restart"): FaultKind(what="owners", begin=acts.restart_rollout, asks=True),
     ("Operation", "rollout-undo"): FaultKind(what="owners", begin=acts.undo_rollout, asks=True),
     ("Operation", "quota"): FaultKind(what="nothing", begin=acts.set_quota, asks=True),
+}
+
+PARAMETERS: dict[str, tuple[str, ...]] = {  # by action; others have none, and those of a quota are its bounds
+    **degradations.PARAMETERS,
+    "disk-fill": filling.PARAMETERS,
+    "memory-stress": tuple(stress.READERS),
+    "node-taint": ("key", "value", "effect"),
+    "pod-kill": ("gracePeriodSeconds",),
+    "crash-loop": ("afterSeconds",),
+    "component-stop": ("component",),
+    "scale": ("replicas",),
+    "quota": ("name", "namespace"),
 }
 
 ALIASES = {  # names of krkn and Litmus

@@ -9,7 +9,7 @@ import simpy
 
 from gxsim.engine.components import COMPONENTS, DISK, ETCD
 from gxsim.engine.degrade import check_parameters
-from gxsim.engine.fault_kinds import STEPS, WORKFLOW, FaultKind, action_of, kind_of
+from gxsim.engine.fault_kinds import PARAMETERS, STEPS, WORKFLOW, FaultKind, action_of, kind_of
 from gxsim.engine.filling import check_filling
 from gxsim.engine.occurrences import occurrences
 from gxsim.engine.stress import check_stress
@@ -149,7 +149,8 @@ def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
     if kind.what == "either":
         kind = replace(kind, what="pods" if selects_pods(fault.selector) else "nodes")
     check_parameters(fault, path)
-    _check_direction(fault, path)
+    _check_known(fault, path)
+    _check_link(fault, path)
     _check_quota(fault, path)
     if fault.action == "disk-fill":
         check_filling(fault, path)
@@ -184,9 +185,19 @@ def _check_disks(state: ClusterState, fault: Fault, rows: Sequence[int], path: s
             raise ScenarioError(f"{path}.selector", f"node {node.name} does not say how much {DISK} it has")
 
 
-def _check_direction(fault: Fault, path: str) -> None:
-    if fault.direction != "both" and fault.kind != "NetworkChaos":
-        raise ScenarioError(f"{path}.direction", f"only NetworkChaos has a direction, {fault.kind} has none")
+def _check_known(fault: Fault, path: str) -> None:
+    """Refuse a parameter that nobody would read; the checks of single actions say more."""
+    known = PARAMETERS.get(fault.action, ())
+    for name in fault.parameters if fault.action not in ("quota", "disk-fill", "memory-stress") else ():
+        if name not in known:
+            what = nearest(name, known) if known else "it takes no parameters"
+            raise ScenarioError(f"{path}.parameters.{name}", f"{fault.action} has none; {what}")
+
+
+def _check_link(fault: Fault, path: str) -> None:
+    for name, given in (("direction", fault.direction != "both"), ("target", fault.target is not None)):
+        if given and fault.kind != "NetworkChaos":
+            raise ScenarioError(f"{path}.{name}", f"only NetworkChaos has a {name}, {fault.kind} has none")
 
 
 def _check_mode(fault: Fault, path: str) -> None:
