@@ -170,3 +170,81 @@ def test_a_loss_that_is_thought_through_changes_nothing() -> None:
     assert (state.requested == before[0]).all()
     assert (state.pod_node.tolist(), state.unschedulable.tolist(), list(state.storage.claims)) == before[1:]
     assert loss.here == len(loss.moved) + len(loss.pending) + loss.staying
+
+
+def two_on_each(**of_a: str) -> Cluster:
+    pod = template("web", 1000, 64)
+    nodes = tuple(dataclasses.replace(node(n), labels={**node(n).labels, **of_a}) for n in "ab")
+    return Cluster(nodes=nodes, workloads=(deployment("web", 2, pod),))
+
+
+def test_a_cluster_without_regions_is_warned_of() -> None:
+    found = survive(case(two_on_each()), sizes=(1,))
+    assert found.warnings == (
+        "no node has the label topology.kubernetes.io/region: no region is lost; name another label with --region",
+    )
+    one = survive(case(two_on_each(**{"topology.kubernetes.io/region": "eu"})), sizes=(1,))
+    assert one.warnings == ("every node with the label topology.kubernetes.io/region is in eu: no region is lost",)
+    with pytest.raises(ScenarioError) as refused:
+        survive(case(two_on_each(rack="1")), sizes=(1,), label="rak")
+    assert str(refused.value) == "--region: no node has the label 'rak'; did you mean 'rack'?"
+
+
+def test_nothing_can_be_lost_without_a_node() -> None:
+    with pytest.raises(ScenarioError) as refused:
+        survive(case(Cluster(nodes=())))
+    assert str(refused.value).startswith("survive: the input has no node; add some, for example --node-shape count=")
+
+
+def test_progress_is_told_after_each_loss_whoever_plays_it() -> None:
+    told: list[tuple[int, int]] = []
+    for jobs in (1, 2):
+        survive(case(two_on_each()), sizes=(1,), jobs=jobs, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)] * 2
+
+
+def test_what_is_missing_after_a_loss_has_its_cause() -> None:
+    pod = template("web", 3000, 64)
+    asked = case(Cluster(nodes=(node("a"), node("b")), workloads=(deployment("web", 2, pod),)))
+    rows = list(survive(asked, sizes=(1,)).matrix.rows())
+    assert [row["causes"] for row in rows] == ["1 nothing fits"] * 2
+    limits = Cluster(
+        nodes=(node("a", 3000), node("b", 3000)), workloads=(deployment("web", 2, template("web", 1000, 64)),)
+    )
+    over = list(survive(case(limits), sizes=(1,)).matrix.rows())
+    assert [row["over"] for row in over] == ["limits of cpu on b (133%)", "limits of cpu on a (133%)"]
+
+
+def held_by(**budget: int | str) -> Cluster:
+    pod = template("web", 1000, 64)
+    held = PodDisruptionBudget(namespace="default", name="all", selector=selecting("web"), **budget)
+    return Cluster(nodes=(node("a"), node("b")), workloads=(deployment("web", 2, pod),), disruption_budgets=(held,))
+
+
+def test_a_blocked_drain_says_what_to_scale_and_how_long_it_takes_then() -> None:
+    plan = drain(case(held_by(min_available=2)), ["a"], timeout_s=120.0)
+    assert plan.obstacles.columns["remedy"] == [
+        "kubectl scale --namespace default deployment/web --replicas=3, and back after the drain"
+    ]
+    assert not plan.done
+    assert plan.helped_s is not None
+    assert plan.helped_s < 60
+
+
+def test_a_budget_that_no_replica_helps_has_to_be_edited() -> None:
+    plan = drain(case(held_by(max_unavailable=0)), ["a"], timeout_s=120.0)
+    assert plan.obstacles.columns["remedy"] == ["edit budget all: it lets nobody go, however many replicas there are"]
+    assert plan.helped_s is None
+    full = dataclasses.replace(held_by(min_available=2), nodes=(node("a", 1500), node("b", 1500)))
+    plan = drain(case(full), ["a"], timeout_s=120.0)
+    assert plan.obstacles.columns["remedy"][-1] == (
+        "edit budget all for the time of the drain: there is no room for a further replica"
+    )
+
+
+def test_a_drain_is_given_as_commands() -> None:
+    pod = template("web", 1000, 64, volumes=({"name": "tmp", "emptyDir": {}},))
+    cluster = Cluster(nodes=(node("a"), node("b")), workloads=(deployment("web", 2, pod),))
+    assert drain(case(cluster), ["a"]).nodes.columns["command"] == [
+        "kubectl drain a --ignore-daemonsets --delete-emptydir-data"
+    ]

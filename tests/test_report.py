@@ -37,7 +37,10 @@ from gxsim.observe.unrecovered import unrecovered
 from gxsim.observe.volumes import volume_table
 from gxsim.observe.workloads import node_losses, workload_table
 from gxsim.report import document, files
+from gxsim.report.details import details
 from gxsim.report.html import render
+from gxsim.report.incident import chronicle
+from gxsim.report.incident import incident as told_incident
 from gxsim.report.lanes import ANSWERING, ARRIVED, DEAD, DOWN, STARTING, WAITING, lanes
 from gxsim.report.palette import LIGHT
 from gxsim.report.plots import charts, figure, svg
@@ -386,6 +389,77 @@ def test_the_story_fits_the_terminal(result: Result, width: int) -> None:
 def test_names_are_whole_at_eighty_columns(result: Result) -> None:
     long = replace(result.services[0], name="backend-mainnet/postgres-primary")
     assert "shop/data-db0-0" in printed(replace(result, services=(long,)), 80)
+
+
+def test_the_incident_of_a_terminal_is_short_and_keeps_what_matters_most(result: Result) -> None:
+    whole, short = told_incident(result, most=100), told_incident(result, most=4)
+    assert [[cell.text for cell in cells] for cells in whole.rows] == [
+        ["23:01:00", "truth", "2 pods of shop/web and shop/db0 stop answering"],
+        ["23:01:00", "truth", "the majority is kept by db (2 of 3 up)"],
+        ["23:01:00", "service", "2 Services (shop/web and shop/db) have fewer endpoints answering"],
+        [
+            "23:01:00",
+            "control plane",
+            "nothing has noticed yet: node-0 counts as Ready, 2 dead endpoints of 2 Services get traffic",
+        ],
+        ["23:01:50", "control plane", "node-0 counts as NotReady, 50s after it was lost; 2 pods on it too"],
+        ["23:01:50", "control plane", "2 endpoints of 2 Services are withdrawn, dead for 50s by then"],
+        ["23:06:50", "control plane", "pod shop/web-0 is deleted by its controller"],
+        ["23:06:50", "control plane", "pod shop/web-3 is created: bound nowhere yet"],
+        ["23:06:55", "control plane", "pod shop/web-3 is bound: on node-1"],
+        ["23:06:55", "control plane", "pod shop/web-3 is Ready"],
+        ["23:06:55", "service", "shop/web is whole again, after 5m55s with fewer"],
+        ["23:40:00", "truth", "every member is up of db (3 of 3 up)"],
+        ["23:40:00", "control plane", "pod shop/db0-0 is Ready again"],
+        ["23:40:00", "control plane", "node-0 counts as Ready again"],
+        ["23:40:00", "service", "shop/db is whole again, after 39m with fewer"],
+    ]
+    assert [cells[2].text.split()[0] for cells in short.rows] == ["2", "nothing", "node-0", "shop/web"]
+    assert short.note.endswith("11 entries of less weight left out.")
+
+
+def test_a_page_filters_the_incident_by_service_without_a_script(result: Result) -> None:
+    told = chronicle(result)
+    assert [name for _, name in told["services"]] == ["shop/db", "shop/web"]
+    by_sentence = {one["sentence"]: one["classes"] for one in told["entries"]}
+    assert by_sentence["the majority is kept by db (2 of 3 up)"] == "all"
+    assert by_sentence["pod shop/web-3 is Ready"] == "s1"
+    assert set(by_sentence["2 endpoints of 2 Services are withdrawn, dead for 50s by then"].split()) == {"s0", "s1"}
+    page = render(result)
+    assert '#incident-section:has(option[value="s1"]:checked) tbody tr:not(.s1, .all) { display: none; }' in page
+    assert "<li>shop/<wbr>db0-0 on node-0</li>" in page
+
+
+def test_everything_is_printed_only_when_asked(result: Result) -> None:
+    short, full = printed(result, 100), io.StringIO()
+    Console(file=full, width=100).print(story(result, full=True))
+    assert "Load of the nodes" not in short
+    assert "stuck == 0" not in short  # it holds, and the verdict counts it
+    assert "Load of the nodes" in full.getvalue()
+    assert "stuck == 0" in full.getvalue()
+
+
+def test_what_does_not_recover_stands_with_its_cause_and_what_helps(result: Result) -> None:
+    rows = [
+        ("shop/db0", "StatefulSet", "db0-0", 1, "node-0", 60.0, "volume", "volume of claim x lies on node-0", "wait"),
+        ("shop/web", "Deployment", "web-3", 1, "", 410.0, "nothing fits", "0/3 nodes", "add a node"),
+        ("shop/web", "Deployment", "web-4", 1, "", 420.0, "nothing fits", "0/3 nodes", "add a node"),
+    ]
+    table = Table.of("unrecovered", "", tuple(result.tables["unrecovered"].columns), rows)
+    stuck = replace(result, tables={**result.tables, "unrecovered": table})
+    assert rows_of(stuck, "What does not recover") == [
+        ["shop/db0", "1", "23:01:00", "volume", "volume of claim x lies on node-0", "wait"],
+        ["shop/web", "2", "23:06:50", "nothing fits", "0/3 nodes", "add a node"],
+    ]
+    assert headline(stuck).endswith("3 pods do not recover (2 nothing fits, 1 volume).")
+
+
+def test_details_give_each_service_its_true_and_its_believed_outage(result: Result) -> None:
+    (grid,) = (grid for grid in details(result) if grid.name == "services-detail")
+    assert [[cell.text for cell in cells] for cells in grid.rows] == [
+        ["shop/web", "–", "–", "–", "–", "0s", "0s", "50s", "5m55s", "33%"],
+        ["shop/db", "–", "–", "–", "–", "0s", "0s", "50s", "39m", "33%"],
+    ]
 
 
 # ---- pictures -------------------------------------------------------------------------------------------------------

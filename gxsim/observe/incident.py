@@ -28,6 +28,7 @@ ORDER = (
 )
 DEEDS = ("struck", "ended")
 TRIED = ("refused", "unplaced", "event", "quorum")  # they say themselves for how long, or need not
+SHORT = 100  # letters of a cause's sentence; longer ones, and several, stand with the pods
 AGAIN_S = 310.0  # a crash loop's longest pause
 COLUMNS = ("entry", "time_s", "until_s", "what", "event", "object", "count", "sentence")
 
@@ -105,7 +106,8 @@ def _end(scene: Scene, unrecovered: Table, series: Sequence[ServiceSeries]) -> l
         names = [f"{row['workload'].partition('/')[0]}/{row['pod']}" if row["pod"] else row["workload"] for row in mine]
         workloads = list(dict.fromkeys(row["workload"] for row in mine))
         whom = names[0] if pods == 1 else f"{counted(pods, 'pod')} of {listed(workloads, 3)}"
-        sentence = f"at the end, not recovered: {whom}: {cause}: {mine[0]['why']}"
+        why = f": {mine[0]['why']}" if len(mine[0]["why"]) <= SHORT and len({row["why"] for row in mine}) == 1 else ""
+        sentence = f"at the end, not recovered: {whom}: {cause}{why}"
         kinds = ["Pod" if row["pod"] else row["kind"] for row in mine]
         told = zip(kinds, names, (row["node"] for row in mine), (row["why"] for row in mine), strict=True)
         found.append(Entry(horizon_s, "control plane", "unrecovered", cause, sentence, count=pods, objects=tuple(told)))

@@ -16,9 +16,12 @@ def workload_table(state: ClusterState, timeline: Timeline, unrecovered: Table) 
 
     The cause is that of most of its rows in *unrecovered*.
     """
-    told: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    told: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    unmade: Counter[tuple[str, str]] = Counter()
     for row in unrecovered.rows():
-        told[row["workload"]] += [(row["cause"], row["why"])] * row["pods"]
+        key = row["workload"], row["kind"]
+        told[key] += [(row["cause"], row["why"])] * row["pods"]
+        unmade[key] += 0 if row["pod"] else row["pods"]
     last = timeline.horizon_s
     serving = {moment: timeline.at("pod_serving", t).astype(bool) for moment, t in (("start", 0.0), ("end", last))}
     active = state.pod_exists & ~state.pod_terminating & (state.pod_phase <= PHASE_RUNNING)
@@ -28,18 +31,16 @@ def workload_table(state: ClusterState, timeline: Timeline, unrecovered: Table) 
         if owner.parent != NO_OWNER or owner.deleted:
             continue
         mine = root == index
-        wanted = int((active & mine).sum()) if owner.kind in COUNTED else owner.replicas
-        present = int((active & mine).sum())
+        key = f"{owner.namespace}/{owner.name}", owner.kind
         rows.append(
             (
-                f"{owner.namespace}/{owner.name}",
-                owner.kind,
-                wanted,
+                *key,
+                int((active & mine).sum()) if owner.kind in COUNTED else owner.replicas,
                 int((serving["start"] & mine).sum()),
                 int((serving["end"] & mine).sum()),
                 int((active & mine & (state.pod_node == PENDING)).sum()),
-                max(0, wanted - present),
-                *_most(told[f"{owner.namespace}/{owner.name}"]),
+                unmade[key],
+                *_most(told[key]),
             )
         )
     about = "Pods of each workload: wanted, answering at the start and at the end, Pending and missing at the end, why"

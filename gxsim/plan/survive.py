@@ -61,12 +61,16 @@ FULL_PERCENT = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survival:
-    """``matrix``: one row per loss; ``asked`` of ``possible`` losses by their kind; ``warnings`` say what was not."""
+    """``matrix``: one row per loss; ``asked`` of ``possible`` losses by their kind; ``warnings`` say what was not.
+
+    ``groups`` are the consensus groups whose majority was looked at.
+    """
 
     matrix: Table
     asked: Mapping[str, int]
     possible: Mapping[str, int]
     warnings: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def survived(self) -> int:
@@ -125,6 +129,7 @@ def survive(
         asked={kind: len(named) for kind, named in sets.items()},
         possible=possible | {kind: len(named) for kind, named in sets.items() if kind == "region"},
         warnings=warnings,
+        groups=tuple(group.name for group in case.model.consensus_groups),
     )
 
 

@@ -135,7 +135,8 @@ def _pods(result: Result) -> Grid:
     groups: dict[tuple[str, ...], Rows] = defaultdict(list)
     for fate in fates:
         node = fate["successor_node"] if fate["outcome"] == "moved" else ""
-        groups[fate["workload"], fate["outcome"], node, fate["why"]].append(fate)
+        why = fate["cause"] if fate["outcome"] in HELD else fate["why"]  # what does not recover tells that in full
+        groups[fate["workload"], fate["outcome"], node, why].append(fate)
     ranked = sorted(groups.items(), key=lambda item: (_rank(item[0][1]), -_longest(item[1]), item[0]))
     rows = []
     for (workload, outcome, node, why), members in ranked:
@@ -157,7 +158,8 @@ def _pods(result: Result) -> Grid:
 
 def _told(outcome: str, fates: Rows) -> str:
     """How many pods had this outcome, and for one of them why."""
-    reason = next((f" (such as {fate['pod']}: {fate['why']})" for fate in fates if fate["why"]), "")
+    told = "cause" if outcome in HELD else "why"
+    reason = next((f" (such as {fate['pod']}: {fate[told]})" for fate in fates if fate[told]), "")
     return f"{len(fates)} {outcome}{reason}"
 
 
@@ -292,7 +294,7 @@ def _workloads(result: Result) -> Grid:
     ]
     titles = ("Workload", "Kind", "Wanted", "At start", "At end", "Pending", "Missing")
     columns = (*(Column(title, i > 1, 70 if title == "Kind" else 0) for i, title in enumerate(titles)), Column("Cause"))
-    note = "Missing: admission refused the pod."
+    note = "Missing: there is no such pod, whatever wants it."
     return Grid(
         name="workloads", title="Workloads short of pods at the end", note=note, columns=columns, rows=tuple(rows)
     )

@@ -144,11 +144,14 @@ def _pods(tables: Tables) -> str:
 
 
 def _short(tables: Tables) -> str:
-    """Pods that are wanted and not there when the run ends, or never were."""
-    columns = tables["workloads"].columns
-    pending, missing = sum(columns["pending"]), sum(columns["missing"])
-    told = [f"{counted(pending, 'pod')} cannot be placed"] if pending else []
-    return ", ".join(told + ([f"admission refuses {counted(missing, 'pod')}"] if missing else []))
+    """Pods that should answer when the run ends and do not, by their cause."""
+    lacking: Counter[str] = Counter()
+    for row in tables["unrecovered"].rows():
+        lacking[row["cause"]] += row["pods"]
+    if not lacking:
+        return ""
+    told = ", ".join(f"{count} {cause}" for cause, count in lacking.most_common())
+    return f"{counted(lacking.total(), 'pod')} {'do' if lacking.total() > 1 else 'does'} not recover ({told})"
 
 
 def _sentence(parts: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ LOADS = ("requests", "limits", "usage")
 
 def survival_grids(found: Survival) -> list[Grid]:
     """The matrix: one row per loss."""
-    rows = tuple(_loss(one) for one in found.matrix.rows())
+    rows = tuple(_loss(one, groups=bool(found.groups)) for one in found.matrix.rows())
     columns = (
         Column("Lost"),
         Column("Quorum"),
@@ -23,14 +23,14 @@ def survival_grids(found: Survival) -> list[Grid]:
         Column("Pods short", True),
         Column("Pending", True),
         Column("Held by", False, 96),
-        Column("Requests", True, 120),
-        Column("Limits", True, 120),
-        Column("Usage", True, 120),
+        Column("Requests", True, 140),
+        Column("Limits", True, 140),
+        Column("Usage", True, 140),
         Column("Over the limit"),
     )
     some = [f"{n} of {found.possible[kind]} with {kind}" for kind, n in found.asked.items() if n < found.possible[kind]]
-    losses = "1 loss leaves" if found.survived == 1 else f"{found.survived} losses leave"
-    note = f"Of {len(rows)}, {losses} nothing lacking."
+    note = f"Of {len(rows)} losses {found.survived} leave nothing lacking." if len(rows) != 1 else ""
+    note += "" if found.groups else " Quorum: the model names no consensus group."
     note += f" Looked at: {'; '.join(some)}, those that cost most." if some else ""
     note += (
         " Services lost: without an endpoint at the end, of those that were at any time; outage: the longest of them. "
@@ -39,11 +39,11 @@ def survival_grids(found: Survival) -> list[Grid]:
     return [Grid(name="survival", title="Losses", note=note, columns=columns, rows=rows)]
 
 
-def _loss(one: dict[str, Any]) -> tuple[Cell, ...]:
+def _loss(one: dict[str, Any], *, groups: bool) -> tuple[Cell, ...]:
     lost = f"{one['services_lost']} of {one['services_interrupted']}" if one["services_interrupted"] else "–"
     return row(
         one["lost"],
-        Cell(f"lost: {one['quorum_lost']}", "bad") if one["quorum_lost"] else Cell("kept", "good"),
+        Cell(f"lost: {one['quorum_lost']}", "bad") if one["quorum_lost"] else Cell("kept", "good") if groups else "–",
         Cell(lost, "bad" if one["services_lost"] else "warn" if one["services_interrupted"] else ""),
         f"{'≥ ' if one['services_lost'] else ''}{duration(one['longest_outage_s'])}"
         if one["longest_outage_s"]
