@@ -59,3 +59,28 @@ def test_a_quota_is_told_by_its_name_and_what_it_lacks(run: CliRunner) -> None:
 def test_one_thing_at_a_time_is_asked_for(run: CliRunner) -> None:
     told = run.invoke(app, ["headroom", "-f", GX, "--mix", DEVNET, "--workload", "api-gateway"])
     assert str(told.exception) == "headroom: give one of --podspec, --workload and --mix"
+
+
+@pytest.mark.parametrize("command", ["survive", "drain"])
+def test_json_may_be_asked_for_as_of_run(run: CliRunner, command: str) -> None:
+    arguments, code, _ = COMMANDS[command]
+    short, long = run.invoke(app, [*arguments, "--json"]), run.invoke(app, [*arguments, "-o", "json"])
+    assert (short.exit_code, short.stdout) == (code, long.stdout)
+
+
+def test_a_scheduler_configuration_decides_where_a_drained_pod_goes(run: CliRunner, tmp_path: Path) -> None:
+    """Packing, the fullest of the nodes that are left takes them; by default the emptiest does."""
+    strategy = {"type": "MostAllocated", "resources": [{"name": "cpu", "weight": 1}, {"name": "memory", "weight": 1}]}
+    fit = {"name": "NodeResourcesFit", "args": {"scoringStrategy": strategy}}
+    weights = {"disabled": [{"name": "*"}], "enabled": [{"name": "NodeResourcesFit", "weight": 1}]}
+    profile = {"schedulerName": "default-scheduler", "plugins": {"score": weights}, "pluginConfig": [fit]}
+    packing = {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}
+    (tmp_path / "packing.yaml").write_text(json.dumps({**packing, "profiles": [profile]}))
+    went = []
+    for more in ([], ["--scheduler-config", str(tmp_path / "packing.yaml")]):
+        told = run.invoke(app, ["drain", "srv1089618", "-f", GX, "--json", *more])
+        columns = json.loads(told.stdout)["tables"]["evictions"]["columns"]
+        went.append(set(columns["successor_node"]) - {"", "srv1089618"})
+        assert run.invoke(app, ["survive", "-f", GX, "--max-losses", "1", *more]).exit_code in (0, 1)
+    assert "srv1117946" in went[0]
+    assert "srv1117946" not in went[1]
