@@ -127,6 +127,24 @@ def test_a_pod_never_begins_above_its_limit_whatever_the_model_states() -> None:
     assert not state.events
 
 
+def test_pods_get_ready_within_a_period_of_their_probe_each_in_its_own_phase() -> None:
+    probed = workload("Deployment", "probed", replicas=8)
+    spec = probed["spec"]["template"]["spec"]
+    spec["containers"][0] |= {
+        "startupProbe": {"periodSeconds": 10, "failureThreshold": 30},
+        "readinessProbe": {"periodSeconds": 10},
+    }
+    kill = Fault(kind="PodChaos", action="pod-kill", selector=FaultSelector(label_selectors={"app": "probed"}), at_s=10)
+    states = [simulate(kill, objects=(probed,))[0] for _ in range(2)]
+    waited = []
+    for state in states:
+        made = np.flatnonzero(state.pod_active & (state.pod_created_s == 10.0))
+        waited.append((state.pod_ready_since_s[made] - state.pod_started_s[made]).tolist())
+    assert len(waited[0]) == 8
+    assert 0 <= min(waited[0]) < 4 < 6 < max(waited[0]) <= 10
+    assert waited[0] == waited[1]  # the phases are drawn from the seed
+
+
 def test_a_leak_that_reaches_its_limit_begins_anew_after_the_restart() -> None:
     leak = Usage(
         namespace="app",

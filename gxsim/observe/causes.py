@@ -31,10 +31,17 @@ REMEDIES: dict[str, str] = {  # every cause there is, and what helps
     "bare pod": "create it again: no controller does",
     "order": "bring the pod before it up: a StatefulSet goes in order",
     "image": "bring the registry back",
+    "image never pulled": "bring the image to the node, or let it be pulled with another imagePullPolicy",
     "not ready": "look at its probes and its logs",
     "starting": "wait: it is about to start",
     "gated": "remove its scheduling gates",
 }
+
+WAITS = (  # Event of a pod whose containers do not start: the cause
+    ("FailedAttachVolume", "attach"),
+    ("ImagePullBackOff", "image"),
+    ("ErrImageNeverPull", "image never pulled"),
+)
 
 
 class Cause(NamedTuple):
@@ -210,7 +217,7 @@ class Causes:
         if state.pod_terminating[pod]:
             return Cause("termination", "its containers are still ending")
         if not state.pod_running[pod]:
-            for reason, word in (("FailedAttachVolume", "attach"), ("ImagePullBackOff", "image")):
+            for reason, word in WAITS:
                 if ("Pod", key, reason) in self.said:
                     return Cause(word, self.said["Pod", key, reason].message)
             if state.pod_restarts[pod]:
@@ -218,6 +225,8 @@ class Causes:
             return Cause("starting", "its containers have not started yet")
         if state.pod_stalled[pod]:
             return Cause("not ready", "its containers run and do not answer")
+        if not state.pod_answering[pod] and not state.pod_restarts[pod]:
+            return Cause("starting", "its application has not started up yet")
         if not state.pod_ready[pod]:
             return Cause("not ready", "its containers run and are not Ready")
         return NO_CAUSE
