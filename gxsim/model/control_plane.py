@@ -12,7 +12,7 @@ class ControlPlane:
 
     leader_election: bool = spec(True, doc="Whether controllers and scheduler hold a lease and exit without it")
     leader: str = spec(
-        "", doc="Server whose controllers and scheduler lead at the start; absent: none that can be lost"
+        "", doc="Server whose controllers and scheduler lead at the start; absent: the control plane's first"
     )
     lease_duration_s: float = spec(15.0, doc="How long a lost leader's lease keeps others waiting", gt=0)
     renew_deadline_s: float = spec(10.0, doc="A leader that cannot renew for so long exits", gt=0)

@@ -1,6 +1,7 @@
 """One run from a loaded case to its result: the straight line of the architecture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import numpy as np
 import gxsim
 from gxsim.consensus.members import member_nodes
 from gxsim.engine.simulation import Simulation
+from gxsim.engine.targets import nearest
 from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
+from gxsim.model.control_plane import ControlPlane
 from gxsim.observe.causes import Causes
 from gxsim.observe.degradations import caveats, degradation_table
 from gxsim.observe.disks import disk_table
@@ -37,6 +40,9 @@ from gxsim.study.start import started, tie_breaker
 from gxsim.timeline import Timeline
 
 ASSUMPTIONS = (
+    "One server holds the lease of controllers and scheduler, the first of the control plane's group unless the model "
+    "names another (controlPlane.leader). When it is lost they lead again elsewhere some 17 s later and give every "
+    "node a full grace period.",
     "A consensus group has quorum while a majority of its members run and can be reached. Its elections are played "
     "message by message, so their gaps stand among the write gaps, and a member that is cut off runs on and may "
     "believe that it leads; the API server is taken to follow the quorum, not the election.",
@@ -96,21 +102,36 @@ def _simulated(case: Case, seed: int, progress: Callable[[float], None] | None) 
 
 def simulation(case: Case, state: ClusterState, framework: Framework, streams: Streams) -> Simulation:
     """The clock over *state*, with the faults of *case* before it; its timeline is all that a run is made of."""
-    servers = [member_nodes(state, group) for group in case.model.consensus_groups if group.control_plane]
+    groups = [member_nodes(state, group) for group in case.model.consensus_groups if group.control_plane]
+    servers = [state.nodes[node].name for group in groups for node in group]
     return Simulation(
         state,
         framework=framework,
         streams=streams,
-        control_plane=case.model.control_plane,
+        control_plane=led(case.model.control_plane, servers),
         kubelet=case.model.kubelet,
         pod_timings=case.model.pod_timings,
         usage=case.model.usage,
         host_usage=case.model.host_usage,
         faults=case.scenario.faults,
-        etcd_members=[state.nodes[node].name for group in servers for node in group],
+        etcd_members=servers,
         contents=contents(state, case.model),
         began_unix_s=case.scenario.began_unix_s,
     )
+
+
+def led(control_plane: ControlPlane, servers: Sequence[str]) -> ControlPlane:
+    """The control plane with the server whose controllers and scheduler lead: the first one, unless it is named.
+
+    Every server of K3s runs them and one holds their lease until it is lost: as a rule the one that began the cluster.
+    """
+    if not servers or not control_plane.leader_election:
+        return control_plane
+    leader = control_plane.leader or servers[0]
+    if leader not in servers:
+        problem = f"there is no server {leader!r}; {nearest(leader, servers)}"
+        raise ScenarioError("model: controlPlane.leader", problem)
+    return replace(control_plane, leader=leader)
 
 
 def _tables(
