@@ -25,7 +25,7 @@ def test_it_prints_what_users_feel_and_compares_both_hypotheses(tmp_path: Path) 
     assert told.exit_code == 0, told.output
     for title in ("What users feel", "Where the time goes", "How much fits", "Two hypotheses", "Latency under load"):
         assert title in told.output
-    assert "the address DNS gives is dead" in told.output
+    assert "the address DNS gives is out of reach" in told.output
     assert "not enough data" in told.output
 
 
