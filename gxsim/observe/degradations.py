@@ -79,8 +79,8 @@ UNPLAYED = " No request is played here: add dataPlane: [traffic] to the scenario
 def _of_links(met: Sequence[Degradation], model: Model, traffic: bool) -> str:
     what = {DELAY: "A delay", LOSS: "A loss of packets", PARTITION: "A partition"}[met[0].action]
     return (
-        f"{what} acts on requests, on the heartbeats of nodes and among consensus members; the ledger's other hops, "
-        f"image pulls, kubectl and replication between databases do not notice.{'' if traffic else UNPLAYED}"
+        f"{what} acts on requests, on the heartbeats of nodes, among consensus members and between the parties of a "
+        f"ledger; image pulls, kubectl and replication between databases do not notice.{'' if traffic else UNPLAYED}"
     )
 
 
