@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gxsim.api.cron import Field, schedule_fields, schedule_problem
 from gxsim.controllers.cron_schedule import Schedule
-from gxsim.load.objects import workload
+from gxsim.load.objects import cluster, workload
 from gxsim.model.scenario import Scenario
 
 NEW_YORK = "America/New_York"
@@ -131,6 +131,18 @@ def test_a_cron_job_is_read_with_its_job() -> None:
     )
     assert (found.cron.successful_history, found.cron.failed_history, found.cron.suspend) == (3, 0, False)
     assert (found.completions, found.parallelism, found.ttl_s) == (None, 2, 60.0)
+
+
+def test_what_a_job_says_that_is_not_followed_is_listed() -> None:
+    template = {"metadata": {"labels": {"app": "r"}}, "spec": {"containers": [{"name": "c"}]}}
+    spec = {"template": template, "completionMode": "Indexed", "successPolicy": {"rules": []}, "completions": 2}
+    found = cluster([{"kind": "Job", "metadata": {"name": "r"}, "spec": spec}]).unmodelled
+    assert [(one.kind, one.name, one.reason) for one in found] == [
+        ("Job", "r", "completionMode is not modelled"),
+        ("Job", "r", "successPolicy is not modelled"),
+    ]
+    plain = {"template": template, "completionMode": "NonIndexed"}
+    assert cluster([{"kind": "Job", "metadata": {"name": "r"}, "spec": plain}]).unmodelled == ()
 
 
 def test_a_job_that_was_over_when_it_was_read_is_over() -> None:

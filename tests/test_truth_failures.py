@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from gxsim.validate import validate
-from gxsim.validate.failures import FAMILY, FITTED
+from gxsim.validate.failures import FAMILY, FITTED, strictly_fitted
+from gxsim.validate.failures_cluster import Recording
+from gxsim.validate.failures_replay import Chance
 from gxsim.validate.record import Check
 
 RECORDINGS = Path(__file__).parent / "truth" / "failures"
@@ -52,6 +54,15 @@ def test_the_documented_figures_are_those_of_the_replays() -> None:
             found[name[0]][2 * column] += sum(check.agreed for check in of_run)
             found[name[0]][2 * column + 1] += len(of_run)
     assert {letter: [int(count) for count in counts] for letter, *counts in rows} == found
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("g_")])
+def test_the_figure_that_counts_fits_no_phase_but_those_of_the_monitor_and_of_pod_gc(name: str) -> None:
+    chance, _ = strictly_fitted(Recording(document(name)))
+    allowed = Chance(
+        monitor_s=chance.monitor_s, pod_gc_s=chance.pod_gc_s, raced=chance.raced, node_order=chance.node_order
+    )
+    assert chance == allowed
 
 
 def test_a_recording_is_reported_once_as_fitted_strictly_and_once_with_every_phase() -> None:

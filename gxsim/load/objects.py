@@ -1,7 +1,7 @@
 """Every other object of the API's own shape into nouns, and a list of objects into a Cluster."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gxsim.api.kinds import KINDS, kind_of
@@ -246,6 +246,7 @@ def _as_written(obj: Object, source: str = "") -> Object:
 
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob")
+JOB_PARTS = ("completionMode", "backoffLimitPerIndex", "podFailurePolicy", "successPolicy")
 POLICIES = ("NetworkPolicy", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ServiceAccount")
 NAMED_ONLY = ("ConfigMap", "Secret", "Endpoints", "EndpointSlice", "Event", "Lease")  # their existence changes nothing
 
@@ -280,9 +281,22 @@ def cluster(objects: Iterable[Object | tuple[Object, str]], digests: Mapping[str
         elif kind in READERS and (kind not in KINDS or kind_of(obj)):
             field, read = READERS[kind]
             fields[field].append(read(obj, source))
+            fields["unmodelled"] += _unmodelled_parts(obj, source)
         elif kind not in NAMED_ONLY:
             fields["unmodelled"].append(Unmodelled(kind=kind, name=metadata.get("name", ""), source=source))
     return Cluster(namespaces=namespaces, digests=digests or {}, **{k: tuple(v) for k, v in fields.items()})
+
+
+def _unmodelled_parts(obj: Object, source: str) -> Iterator[Unmodelled]:
+    """What a Job or a CronJob says and gxsim does not follow."""
+    if obj["kind"] not in ("Job", "CronJob"):
+        return
+    spec = obj.get("spec") or {}
+    run = spec["jobTemplate"]["spec"] if obj["kind"] == "CronJob" else spec
+    for part in JOB_PARTS:
+        if run.get(part) not in (None, "NonIndexed"):
+            reason = f"{part} is not modelled"
+            yield Unmodelled(kind=obj["kind"], name=obj["metadata"]["name"], source=source, reason=reason)
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -18,7 +18,7 @@ NAMESPACE = "default"
 LOCAL, NETWORK = "local-path", "fake-csi"  # the classes of the recordings, with what stands behind them
 PROVISIONERS = {LOCAL: "rancher.io/local-path", NETWORK: "driver.longhorn.io"}
 EARLY_S = 0.75  # an API server answers requests so long before its /readyz is ok
-LEASE_BEHIND_S = 0.6  # three renewals at 2 % jitter on average: runs begin half a minute after their kubelets
+LEASE_BEHIND_S = 0.6  # about three renewals at 2 % jitter on average: runs begin half a minute after their kubelets
 TIMINGS = ("sim/start", "sim/ready", "sim/stop")
 
 
