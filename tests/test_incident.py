@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gxsim.engine.fault_kinds import FAULTS
 from gxsim.engine.simulation import Simulation
 from gxsim.engine.start import start
 from gxsim.kernels.intervals import bursts
@@ -14,6 +15,7 @@ from gxsim.observe.causes import REMEDIES, Causes
 from gxsim.observe.events import event_table
 from gxsim.observe.happenings import happenings
 from gxsim.observe.incident import incident
+from gxsim.observe.incident_strikes import DEEDS
 from gxsim.observe.pods import pod_fates
 from gxsim.observe.services import service_intervals, service_series, service_table
 from gxsim.observe.table import Table
@@ -228,3 +230,7 @@ def test_an_event_that_came_again_keeps_its_first_and_last_time() -> None:
             "message": "no",
         }
     ]
+
+
+def test_every_kind_of_fault_has_words_in_the_story() -> None:
+    assert {action for _, action in FAULTS} <= set(DEEDS)

@@ -252,7 +252,7 @@ def pod_fill(app: str, **parameters: str) -> Fault:
     return Fault(
         name="runaway log",
         kind="PodChaos",
-        action="disk-fill",
+        action="pod-disk-fill",
         selector=FaultSelector(label_selectors={"app": app}),
         parameters=parameters,
         at_s=10.0,

@@ -66,7 +66,7 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
     ("PodChaos", "pod-failure"): FaultKind(what="pods", begin=acts.stall_pod, end=acts.unstall_pod),
     ("PodChaos", "pod-unresponsive"): FaultKind(what="pods", begin=acts.stall_pod, end=acts.unstall_pod),
     ("PodChaos", "container-kill"): FaultKind(what="pods", begin=acts.crash_pod),
-    ("PodChaos", "disk-fill"): FaultKind(what="pods", begin=acts.fill_by_pod, end=acts.empty_by_pod),
+    ("PodChaos", "pod-disk-fill"): FaultKind(what="pods", begin=acts.fill_by_pod, end=acts.empty_by_pod),
     ("PodChaos", "crash-loop"): FaultKind(what="pods", begin=acts.loop_pod, end=acts.unloop_pod),
     ("ComponentChaos", "component-stop"): FaultKind(
         what="components", begin=acts.stop_component, end=acts.start_component
@@ -87,6 +87,7 @@ FAULTS: dict[tuple[str, str], FaultKind] = {
 PARAMETERS: dict[str, tuple[str, ...]] = {  # by action; others have none, and those of a quota are its bounds
     **degradations.PARAMETERS,
     "disk-fill": filling.PARAMETERS,
+    "pod-disk-fill": filling.OF_PODS,
     "memory-stress": tuple(stress.READERS),
     "node-taint": ("key", "value", "effect"),
     "pod-kill": ("gracePeriodSeconds",),

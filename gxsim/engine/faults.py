@@ -10,6 +10,7 @@ import simpy
 from gxsim.engine.components import COMPONENTS, DISK, ETCD
 from gxsim.engine.degrade import check_parameters
 from gxsim.engine.fault_kinds import PARAMETERS, STEPS, WORKFLOW, FaultKind, action_of, kind_of
+from gxsim.engine.filling import ACTIONS as FILLS
 from gxsim.engine.filling import check_filling
 from gxsim.engine.occurrences import occurrences
 from gxsim.engine.stress import check_stress
@@ -152,7 +153,7 @@ def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
     _check_known(fault, path)
     _check_link(fault, path)
     _check_quota(fault, path)
-    if fault.action == "disk-fill":
+    if fault.action in FILLS:
         check_filling(fault, path)
     if fault.action == "memory-stress":
         check_stress(fault, path)
@@ -178,9 +179,11 @@ def _check_quota(fault: Fault, path: str) -> None:
 
 
 def _check_disks(state: ClusterState, fault: Fault, rows: Sequence[int], path: str) -> None:
-    if fault.action != "disk-fill":
+    if fault.action not in FILLS:
         return
-    for node in state.nodes if fault.kind == "PodChaos" else [state.nodes[row] for row in rows]:  # pods come anywhere
+    for node in (
+        state.nodes if fault.action == "pod-disk-fill" else [state.nodes[row] for row in rows]
+    ):  # pods come anywhere
         if DISK not in node.capacity and DISK not in node.allocatable:
             raise ScenarioError(f"{path}.selector", f"node {node.name} does not say how much {DISK} it has")
 
@@ -188,7 +191,7 @@ def _check_disks(state: ClusterState, fault: Fault, rows: Sequence[int], path: s
 def _check_known(fault: Fault, path: str) -> None:
     """Refuse a parameter that nobody would read; the checks of single actions say more."""
     known = PARAMETERS.get(fault.action, ())
-    for name in fault.parameters if fault.action not in ("quota", "disk-fill", "memory-stress") else ():
+    for name in fault.parameters if fault.action not in ("quota", "memory-stress", *FILLS) else ():
         if name not in known:
             what = nearest(name, known) if known else "it takes no parameters"
             raise ScenarioError(f"{path}.parameters.{name}", f"{fault.action} has none; {what}")

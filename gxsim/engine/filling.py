@@ -9,7 +9,9 @@ from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
 from gxsim.units import whole
 
-PARAMETERS = ("size", "percent", "rate", "inodes")
+ACTIONS = ("disk-fill", "pod-disk-fill")
+OF_PODS = ("size", "percent", "rate")
+PARAMETERS = (*OF_PODS, "inodes")  # of nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ def check_filling(fault: Fault, path: str) -> None:
     """Refuse parameters that do not say what is written."""
     here = f"{path}.parameters"
     for name, value in fault.parameters.items():
-        known = PARAMETERS if fault.kind != "PodChaos" else PARAMETERS[:-1]  # inodes are taken on nodes
+        known = OF_PODS if fault.action == "pod-disk-fill" else PARAMETERS
         if name not in known:
             raise ScenarioError(f"{here}.{name}", f"unknown parameter; {nearest(name, known)}")
         try:
@@ -53,7 +55,7 @@ def check_filling(fault: Fault, path: str) -> None:
         if read <= 0:
             raise ScenarioError(f"{here}.{name}", f"expected more than 0, got {value!r}")
     if ("size" in fault.parameters) == ("percent" in fault.parameters) and "inodes" not in fault.parameters:
-        raise ScenarioError(here, "disk-fill needs one of size (such as 900G) and percent (such as 97%)")
+        raise ScenarioError(here, f"{fault.action} needs one of size (such as 900G) and percent (such as 97%)")
 
 
 def _share(written: Any) -> float:
