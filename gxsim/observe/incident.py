@@ -27,7 +27,7 @@ ORDER = (
     *("restarted", "ready", "returned", "whole"),
 )
 DEEDS = ("struck", "ended")
-TRIED = ("refused", "unplaced", "event", "quorum")  # they say themselves for how long, or need not
+TRIED = ("refused", "unplaced", "quorum")  # they say themselves for how long, or need not
 SHORT = 100  # letters of a cause's sentence; longer ones, and several, stand with the pods
 AGAIN_S = 310.0  # a crash loop's longest pause
 COLUMNS = ("entry", "time_s", "until_s", "what", "event", "object", "count", "sentence")

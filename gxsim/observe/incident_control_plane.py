@@ -18,7 +18,7 @@ TAINT, NO_EXECUTE = "taint/", ":NoExecute"
 # Events that the columns tell already, or that are no news.
 TOLD = frozenset(
     "Scheduled Started Killing NodeNotReady TaintManagerEviction EvictionByEvictionAPI DeletionByPodGC Preempted "
-    "SuccessfulAttachVolume Unhealthy Completed".split()
+    "SuccessfulAttachVolume SpaceLeft Unhealthy Completed".split()
 )
 # reason: whose news it is, the entry's name, what is said of {who}
 NEWS: dict[str, tuple[str, str, str]] = {
@@ -35,8 +35,10 @@ NEWS: dict[str, tuple[str, str, str]] = {
     "NodeHasNoDiskPressure": (CONTROL_PLANE, "returned", "{who} reports no DiskPressure any more"),
     "NodeHasInsufficientMemory": (CONTROL_PLANE, "noticed", "{who} reports MemoryPressure"),
     "NodeHasSufficientMemory": (CONTROL_PLANE, "returned", "{who} reports no MemoryPressure any more"),
-    "EvictionThresholdMet": (CONTROL_PLANE, "event", "the kubelet of {who} looks for memory to reclaim"),
-    "SystemOOM": (TRUTH, "event", "no memory is left on {who}, whose kernel kills"),
+    "EvictionThresholdMet": (CONTROL_PLANE, "noticed", "the kubelet of {who} finds too little left"),
+    "ImageGarbageCollected": (CONTROL_PLANE, "event", "the kubelet of {who} removes images"),
+    "SystemOOM": (TRUTH, "dead", "the kernel of {who} runs out of memory and kills"),
+    "ServerExited": (TRUTH, "dead", "the K3s server on {who} exits: etcd cannot write"),
     "Evicted": (CONTROL_PLANE, "deleted", "the kubelet evicts {who}"),
     "OOMKilling": (TRUTH, "dead", "out of memory: the containers of {who} are killed"),
     "NoSpaceLeft": (TRUTH, "dead", "no space left on device for {who}"),
@@ -195,11 +197,12 @@ def _news(scene: Scene, causes: Causes, reason: str, found: Sequence[Event]) -> 
     tries = sum(event.count for event in found)
     from_s = found[0].time_s
     to_s = max(event.time_s if event.last_s is None else event.last_s for event in found)
-    noun = "pod" if found[0].kind == "Pod" else found[0].kind
+    kinds = {event.kind for event in found}
+    noun = "object" if len(kinds) > 1 else "pod" if kinds == {"Pod"} else found[0].kind
     who = counted(len(names), noun) if len(names) > 2 else listed(names)
     what, event, text = NEWS.get(reason, (CONTROL_PLANE, "event", f"{reason}: {{message}} ({{who}})"))
     sentence = text.format(who=who, cause=_refusal(causes, found[0]), message=found[0].message)
-    if tries > len(names):
+    if found[0].repeats and tries > len(names):
         sentence += f", {tries} tries in {human_duration(to_s - from_s)}"
     rows = [row for name in names for row in scene.pod_rows.get((found[0].kind, name), ())]
     objects = tuple((e.kind, e.name, "", e.message) for e in found)

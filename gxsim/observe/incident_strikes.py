@@ -60,7 +60,8 @@ def strikes(scene: Scene) -> Iterator[Entry]:
     for (time_s, action, begins), struck in together.items():
         targets = list(dict.fromkeys(target for strike in struck for target in strike.targets))
         known = [amounts[strike.fault, time_s] for strike in struck if (strike.fault, time_s) in amounts]
-        what, sentence = _said(action, targets, [strike.fault for strike in struck], begins=begins, amounts=known)
+        faults = [strike.fault for strike in struck]
+        what, sentence = _said(action, _named(scene, targets), len(targets), faults, begins=begins, amounts=known)
         if not sentence:
             continue
         lost = _at(scene.happened["dead"], time_s) if begins else scene.happened["dead"][:0]
@@ -68,12 +69,13 @@ def strikes(scene: Scene) -> Iterator[Entry]:
         if nodes and len(lost):
             lost = lost[np.isin(lost.nodes, nodes)]
             fate = "out of reach" if action == "partition" else "dead"
-            sentence = "; ".join([sentence, _struck(lost, fate), *_hidden(scene, nodes)])
+            down = [node for node in nodes if scene.timeline.at("node_down", time_s)[node]]
+            sentence = "; ".join([sentence, _struck(lost, fate), *_hidden(scene, down)])
         yield Entry(
             time_s,
             what,
             "struck" if begins else "ended",
-            listed(targets),
+            _named(scene, targets),
             sentence,
             time_s,
             max(1, len(targets)),
@@ -91,18 +93,26 @@ def _amount(one: Degradation) -> str:
     return f"{one.amount:g}" if one.action == CPU_STRESS else human_duration(one.amount)
 
 
-def _said(action: str, targets: list[str], faults: list[str], *, begins: bool, amounts: list[str]) -> tuple[str, str]:
-    """Whose deed, and the sentence; one that has no words of its own is called by its names."""
+def _named(scene: Scene, targets: list[str]) -> str:
+    """The targets by their names; many pods by their number and workloads."""
+    rows = [row for target in targets for row in scene.pod_rows.get(("Pod", target), ())]
+    return scene.whom(np.array(rows, np.int64)) if len(targets) > 2 and len(rows) == len(targets) else listed(targets)
+
+
+def _said(
+    action: str, named: str, count: int, faults: list[str], *, begins: bool, amounts: list[str]
+) -> tuple[str, str]:
+    """Whose deed, and the sentence about *count* targets; one that has no words of its own is called by its names."""
     if action not in DEEDS:
-        at = f" at {listed(targets)}" if targets else ""
+        at = f" at {named}" if count else ""
         return TRUTH, f"{action} ({listed(faults)}){at} {'begins' if begins else 'ends'}"
     what, first, last = DEEDS[action]
     text = first if begins else last
-    if not targets and "{t}" in text:
+    if not count and "{t}" in text:
         return what, ""
-    one = len(targets) == 1
-    words = {"s": "s" if one else "", "es": "es" if one else "", "n": "" if one else "s", "be": _be(len(targets))}
-    return what, text.format(t=listed(targets), amount=listed(list(dict.fromkeys(amounts))), **words)
+    one = count == 1
+    words = {"s": "s" if one else "", "es": "es" if one else "", "n": "" if one else "s", "be": _be(count)}
+    return what, text.format(t=named, amount=listed(list(dict.fromkeys(amounts))), **words)
 
 
 def _at(happening: Happening, time_s: float) -> Happening:
