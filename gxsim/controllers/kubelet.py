@@ -73,6 +73,7 @@ class Kubelet:
         self._unmounted: set[int] = set()  # pods that wait for a volume to be attached
         self._posts: dict[int, float] = {}  # node the API does not hold for ready: when its kubelet says that it is
         self.online = leases.online.copy()
+        self._knows = leases.alive.copy()  # which kubelets live and have heard of their pods: these they keep up alone
         self._pods = Log()
         self._memory: dict[int, Memory] = {}
         self._plans: dict[int, Plan] = {}
@@ -88,6 +89,7 @@ class Kubelet:
             self.online = self.leases.online.copy()
             for node in back:
                 changed |= self._return(state, int(node), now)
+        self._knows = (self._knows | self.online) & self.leases.alive
         changed |= self._post(state, now)
         for pod in self._pods.news(state.touched):
             changed |= self._look(state, pod, now)
@@ -131,7 +133,8 @@ class Kubelet:
         while self._next_s() <= now + TOLERANCE_S:
             pod = heapq.heappop(self._heap)[1]
             _, action = self._plans.pop(pod)
-            if self.online[state.pod_node[pod]]:
+            node = state.pod_node[pod]
+            if self.online[node] or (self._knows[node] and action in ALONE):
                 ACTIONS[action](self, state, pod, now)
                 changed = True
         return changed
@@ -154,17 +157,18 @@ class Kubelet:
             self._unmounted.discard(pod)
             self.images.forget(pod)
             return False
-        if node == PENDING or not self.online[node]:
+        memory = self._memory.get(pod)
+        alone = not self.online[node] and self._knows[node] and memory is not None
+        if node == PENDING or not (self.online[node] or alone):
             self._plans.pop(pod, None)
             return False
-        memory = self._memory.get(pod)
         if memory is None:
             ready = bool(state.pod_ready[pod])
             if state.pod_running[pod]:
                 self.images.keep(state, pod)
             memory = self._memory[pod] = Memory(now, running=bool(state.pod_running[pod]), ready=ready)
         changed = self._notice(state, pod, memory, now)
-        plan = self._plan(state, pod, memory, now)
+        plan = self._plan_alone(state, pod, memory, now) if alone else self._plan(state, pod, memory, now)
         if plan is None or math.isinf(plan[0]):
             self._plans.pop(pod, None)
         elif self._plans.get(pod) != plan:
@@ -190,7 +194,7 @@ class Kubelet:
         memory.exited_s = memory.gone_s
         memory.gone_s = memory.killed_s = math.inf
         memory.running = memory.ready = False
-        if state.pod_ready[pod] and not memory.rebooted:
+        if state.pod_ready[pod] and not memory.rebooted and self.online[state.pod_node[pod]]:
             state.mark_pod_not_ready(pod)
             return True
         return False
@@ -213,6 +217,20 @@ class Kubelet:
         plans = [*self._ends(state, pod, memory, timing), *self._readiness(state, pod, memory, timing, now)]
         first = min(plans, default=None)
         return None if first is None else (max(first[0], now), first[1])
+
+    def _plan_alone(self, state: ClusterState, pod: int, memory: Memory, now: float) -> Plan | None:
+        """The same without an API server: containers are kept running, and nobody is told anything."""
+        timing = self.timings.of(state, pod)
+        if state.pod_terminating[pod]:
+            return None
+        if not state.pod_running[pod] and memory.running:
+            return self._relists_s(state, pod, memory.gone_s), "notice"
+        if memory.running:
+            time_s, action = min(plan for plan in self._ends(state, pod, memory, timing) if plan[1] in ALONE)
+            return max(time_s, now), action
+        if not memory.exits or timing.never_restarts:
+            return None
+        return max(now, self._start_s(state, pod, memory, timing)), "start"
 
     def _ends(self, state: ClusterState, pod: int, memory: Memory, timing: Timing) -> list[Plan]:
         """How the running containers of *pod* may end."""
@@ -243,12 +261,14 @@ class Kubelet:
         if state.pod_stalled[pod]:
             failed_s = unready_s(timing.readiness, timing.startup, run, memory.stalled_s)
             return [(failed_s, "unready")] if state.pod_ready[pod] else []
-        if state.pod_ready[pod]:
+        if state.pod_ready[pod] and memory.ready:
             return []
         run = replace(run, answers_s=max(run.answers_s, memory.answers_s))
         ready_s = passing_s(timing.readiness, timing.startup, run)
         if not timing.readiness:
             ready_s = max(ready_s, run.started_s + timing.unprobed_ready_s)
+        if state.pod_ready[pod] and ready_s > now:  # it restarted while nobody could be told
+            return [(max(now, resumed_s), "unready")]
         return [(max(ready_s, resumed_s), "ready")]
 
     def _run(self, state: ClusterState, pod: int, timing: Timing) -> Run:
@@ -360,6 +380,7 @@ class Kubelet:
         state.delete(pod)
 
 
+ALONE = frozenset({"start", "notice", "exit", "kill"})  # what a kubelet does without an API server
 ACTIONS = {
     "start": Kubelet._start,
     "ready": Kubelet._ready,

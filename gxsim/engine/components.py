@@ -138,12 +138,15 @@ class Components:
     # ---- what lives ---------------------------------------------------------------------------------------------
 
     def live(self, now: float) -> list[Controller]:
-        """Those that act now, kubelets first; of processes without watches only what has a clock of its own."""
+        """Those that act now, kubelets first; of processes without watches only what has a clock of its own.
+
+        Without an API server kubelets keep the containers they know of running.
+        """
         storage = self.storage
         physics: list[Controller] = [self.applications, self.memory]
         physics += [storage.no_space] if storage.watched else []
         if not self.api_up:
-            return physics
+            return [self.kubelets, *physics]
         controllers, scheduler = self.processes.get(CONTROLLERS, []), self.processes.get(SCHEDULER, [])
         if self.leases.is_blind(now):
             controllers, scheduler = [c for c in controllers if isinstance(c, NodeLifecycle)], []
