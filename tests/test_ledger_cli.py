@@ -54,3 +54,14 @@ def test_a_model_without_a_ledger_is_refused(tmp_path: Path) -> None:
     assert isinstance(told.exception, ScenarioError)
     problem = "its model has no ledger; describe a channel under spec.ledgers of the model"
     assert str(told.exception) == f"{path}: {problem}"
+
+
+def test_clients_may_be_taken_to_behave_otherwise(quiet: Path) -> None:
+    asked = ["--resubmission", "anew", "--broadcast", "persistent", "--rate", "40", "-o", "json"]
+    clients = json.loads(CliRunner().invoke(app, ["ledger", str(quiet), *asked]).stdout)["tables"]["ledger_clients"][
+        "columns"
+    ]
+    assert (clients["resubmission"], clients["broadcast"]) == (["anew"], ["persistent"])
+    told = CliRunner().invoke(app, ["ledger", str(quiet), "--resubmission", "never"], env={"COLUMNS": "120"})
+    assert told.exit_code == 2
+    assert "expected lost, envelope or anew, got 'never'" in told.output

@@ -14,6 +14,7 @@ from gxsim.report.words import duration, time_of_day
 from gxsim.study.result import Result
 
 FEW = "not enough data"
+QUIET = 0.05  # of a run at least passes before anything goes wrong
 LATENCY_WORDS = {
     "created_to_acknowledged": "command to acknowledgement",
     "submitted_to_committed": "submission to commit",
@@ -148,10 +149,10 @@ def stall_s(series: LedgerSeries) -> float:
 
 
 def drained(series: LedgerSeries) -> float | None:
-    """When the uncommitted were down to ten times their usual number, after the most; None: not within the run."""
+    """When the uncommitted were down to ten times their number in quiet times, after the most; None: not in the run."""
     waiting = series.uncommitted
     peak = int(np.argmax(waiting))
-    low = np.flatnonzero(waiting[peak:] <= max(10.0, 10.0 * float(np.median(waiting))))
+    low = np.flatnonzero(waiting[peak:] <= max(10.0, 10.0 * float(np.quantile(waiting, QUIET))))
     return float(series.time_s[peak + low[0]]) if len(low) else None
 
 

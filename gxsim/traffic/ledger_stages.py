@@ -1,5 +1,6 @@
 """The stages of a channel, and what they remember between two spans of time."""
 
+import copy
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -79,6 +80,7 @@ class Stages:
         self.now_s = 0.0
         self.outbox_s = np.empty(0)  # created, not yet taken
         self.again = Waiting.fresh(np.empty(0))  # taken before, and to be taken once more
+        self.queued = Waiting.fresh(np.empty(0))  # from the outbox, for submitters who are busy still
         self.polls = 0  # looks at the outbox so far
         self.submit = Servers(channel.submitter, costs.submitters)
         endorsing = zip(ledger.endorsers, channel.endorsing, strict=True)
@@ -97,14 +99,14 @@ class Stages:
     @property
     def calm(self) -> bool:
         """Whether nobody is about to submit a command again."""
-        return len(self.again) == 0
+        return len(self.again) == 0 and not (self.queued.attempts > 0).any()
 
     def advance(self, created_s: NDArray, until_s: float) -> Passage:
         """Take further commands, sorted, and go on to *until_s*; returns what got into blocks."""
         self.lost = 0
-        committed = self.again.original_s <= self.now_s
-        if committed.any():  # its client has heard of it after all
-            self.again = self.again.pick(~committed)
+        if not self.calm:  # some clients have heard of their commits after all
+            self.again = self.again.pick(self.again.original_s > self.now_s)
+            self.queued = self.queued.pick(self.queued.original_s > self.now_s)
         self.outbox_s = np.concatenate([self.outbox_s, created_s])
         here, self.travelling = self.travelling.merged(self._submitted(until_s)).split("arrival_s", until_s)
         handled_s = self.orderer.pass_through(here.arrival_s, self.channel.ledger.costs.order_s)
@@ -123,14 +125,17 @@ class Stages:
         self.polls = max(upto, self.polls)
         windows = (self.channel.submitter, self.channel.reigns.accepting, self.channel.reach("submit"))
         there = np.all([within(looks_s, one) for one in windows], axis=0)
-        rows, taken_s = self._polled(looks_s, np.where(there, costs.outbox_batch, 0))
-        proposed_s = self.submit.pass_through(taken_s, costs.submit_s)
+        rows = joined([self.queued, self._polled(looks_s, np.where(there, costs.outbox_batch, 0))])
+        begun = int(np.searchsorted(copy.deepcopy(self.submit).pass_through(rows.taken_s, costs.submit_s), until_s))
+        rows, self.queued = rows.pick(slice(0, begun)), rows.pick(slice(begun, None))
+        proposed_s = self.submit.pass_through(rows.taken_s, costs.submit_s)
+        unknown = rows.original_s > proposed_s  # whoever submits looks first whether it is there by now
+        rows, proposed_s = (rows, proposed_s) if unknown.all() else (rows.pick(unknown), proposed_s[unknown])
         endorsed_s, read_s = self._endorsed(rows, proposed_s)
         legs_s = self.channel.leg_s("submit", endorsed_s) + self.channel.leg_s("forward", endorsed_s)
         arrival_s = self._taken(np.maximum.accumulate(endorsed_s + legs_s))
         return replace(
             rows,
-            taken_s=taken_s,
             proposed_s=proposed_s,
             endorsed_s=endorsed_s,
             read_s=read_s,
@@ -140,15 +145,15 @@ class Stages:
             attempts=rows.attempts + 1,
         ).pick(np.argsort(arrival_s, kind="stable"))
 
-    def _polled(self, looks_s: NDArray, batch: NDArray) -> tuple[Waiting, NDArray]:
-        """What is taken from the outbox, and when: the oldest first, counted from when each came or came back."""
+    def _polled(self, looks_s: NDArray, batch: NDArray) -> Waiting:
+        """What is taken from the outbox: the oldest first, counted from when each came or came back."""
         most = int(batch.sum())  # no more than so many need to be merged
         oldest = self.again.pick(slice(0, most)).merged(Waiting.fresh(self.outbox_s[:most]))
         taken_s = polled(oldest.arrival_s, looks_s, batch)
-        rows = oldest.pick(slice(0, len(taken_s)))
+        rows = replace(oldest.pick(slice(0, len(taken_s))), taken_s=taken_s)
         back = int((rows.attempts > 0).sum())
         self.again, self.outbox_s = self.again.pick(slice(back, None)), self.outbox_s[len(rows) - back :]
-        return rows, taken_s
+        return rows
 
     def _endorsed(self, rows: Waiting, proposed_s: NDArray) -> tuple[NDArray, NDArray]:
         """When enough organisations have answered, and when they read the state; an old envelope is not sent to any."""
