@@ -1,5 +1,6 @@
 """Computing pods on nodes that are short of CPU: fair shares, limits, and stresses that come and go."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gxsim.kernels.shares import beside_threads, fair_shares
 from gxsim.kernels.sharing import Sharing
 from gxsim.rng import Streams
 from gxsim.study.simulate import simulate
+from gxsim.traffic.processors import lane_cores
 from gxsim.traffic.routes import plan_traffic
 from gxsim.traffic.run import run_traffic
 from tests.small_world import small_world
@@ -133,6 +135,15 @@ def test_a_host_that_wants_little_leaves_the_rest(tmp_path: Path) -> None:
 def test_a_pod_without_a_limit_has_what_its_node_has(tmp_path: Path) -> None:
     found = front_cores(tmp_path, None, {"selector": {"nodes": ["one"]}, "parameters": {"cores": "6"}})
     assert found["one"] == [(0.0, 8.0), (200.0, 2.0), (400.0, 8.0)]
+
+
+def test_a_pod_without_a_limit_on_a_node_of_unknown_size_has_a_core_per_visit(tmp_path: Path) -> None:
+    case = small_world(tmp_path, stations=[{"step": "*", "serviceTime": "1ms", "servers": 3, "source": "chosen"}])
+    result = simulate(case)
+    (station,) = (dataclasses.replace(one, cpu_bound=True) for one in case.model.stations)
+    result.state.nodes[:] = [dataclasses.replace(n, capacity={}, allocatable={}) for n in result.state.nodes]
+    lanes = plan_traffic(case.model, result.state, result.timeline).stops[1].endpoints.lanes
+    assert lane_cores(case.model, result.state, result.timeline, station, lanes) == ([(0.0, 3.0)], [(0.0, 3.0)])
 
 
 def test_a_stress_inside_a_pod_competes_by_threads(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def lane_cores(
 
 def _contenders(model: Model, state: ClusterState) -> Contenders:
     limits = np.array([float(t.limits.get("cpu", 0) or np.inf) for t in state.templates])
-    sizes = [float(node.capacity.get("cpu", node.allocatable.get("cpu", 0))) for node in state.nodes]
+    sizes = [float(node.capacity.get("cpu", node.allocatable.get("cpu", 0)) or np.inf) for node in state.nodes]
     requests = state.template_requests[:, CPU].clip(min=LEAST_WEIGHT)
     return Contenders(
         used=np.minimum(pod_usage(state, model.usage)[:, 0], limits[state.pod_template]),
@@ -79,6 +79,8 @@ def _cores(contenders: Contenders, timeline: Timeline, station: Station, node: i
         if pod in hit:
             stress, threads = stress + 1000 * one.amount, threads + one.spread
     ceiling = float(min(contenders.limit[pod], contenders.capacity[node]))
+    if ceiling == np.inf:  # neither is known: each visit has a core
+        ceiling = 1000.0 * station.servers
     demands = np.array([ceiling, host, *used[on]])
     weights = np.array([contenders.weight[pod], HOST_WEIGHT, *contenders.weight[on]])
     share = float(fair_shares(float(contenders.capacity[node]), demands, weights)[0])
