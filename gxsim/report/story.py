@@ -43,7 +43,7 @@ def verdict(result: Result) -> str:
 
 def what_goes_wrong(fault: Fault, start_s: float) -> str:
     """One fault in one line: what, at whom, when."""
-    targets = selected(fault.selector)
+    targets = str(fault.parameters.get("component") or selected(fault.selector))
     if fault.mode != "all":
         targets = f"{fault.mode}{f' {fault.value}' if fault.value else ''} of {targets}"
     return f"{fault.action} {targets} {_when(fault, start_s)}"
