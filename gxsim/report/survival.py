@@ -29,7 +29,8 @@ def survival_grids(found: Survival) -> list[Grid]:
         Column("Over the limit"),
     )
     some = [f"{n} of {found.possible[kind]} with {kind}" for kind, n in found.asked.items() if n < found.possible[kind]]
-    note = f"Of {len(rows)} losses {found.survived} leave nothing lacking." if len(rows) != 1 else ""
+    leave = "leave" if found.survived > 1 else "leaves"
+    note = f"Of all losses ({len(rows)}), {found.survived or 'none'} {leave} nothing lacking."
     note += "" if found.groups else " Quorum: the model names no consensus group."
     note += f" Looked at: {'; '.join(some)}, those that cost most." if some else ""
     note += (

@@ -15,7 +15,7 @@ from gxsim.report.story import headline, verdict, what_goes_wrong
 from gxsim.report.words import counted, duration, listed
 from gxsim.study.result import Result
 
-SHORT, LONGEST = 16, 1000  # rows of a table
+SHORT, LONGEST = 18, 1000  # rows of a table
 FOR_THE_PAGE = ("node_losses", "nodes", "headroom")  # the incident tells of the first, the others are no news
 
 
