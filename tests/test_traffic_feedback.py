@@ -74,7 +74,7 @@ CASES = {
     "retries of the refused": (150.0, {"places": 4, "attempts": 2}),
     "impatient users": (150.0, {"patience": 0.1, "attempts": 3}),
     "a storm": (140.0, {"patience": 0.2, "attempts": 3, "burst": 1.6}),
-    "a storm on held threads": (80.0, {"patience": 0.2, "attempts": 2, "burst": 2.0, "holds": True}),
+    "impatient users of held threads": (80.0, {"patience": 0.2, "attempts": 2, "burst": 2.0, "holds": True}),
 }
 
 
@@ -104,4 +104,4 @@ def test_feedback_settles_at_what_processes_do(tmp_path: Path, name: str, cuts_s
     assert np.abs(tally.histograms.sum(axis=(0, 1)) - told).sum() <= 2  # a latency on the edge of a bin may round over
     assert feedback.settled.unsettled == 0
     assert sum(outcomes.values()) > 1_000
-    assert not given.get("attempts") or attempts > 1.01 * len(sent.times_s)
+    assert not given.get("attempts") or attempts > len(sent.times_s)
