@@ -50,9 +50,9 @@ def over_time(
     )
 
 
-def played(changes: list[tuple[float, str]], seed: int = 1, **given: object) -> LeaderHistory:
+def played(changes: list[tuple[float, str]], seed: int = 1, horizon_s: float = DAY_S, **given: object) -> LeaderHistory:
     members = over_time(changes, **given)
-    return leader_history(members, conditions(members, DELAYS_S), DAY_S, np.random.default_rng(seed))
+    return leader_history(members, conditions(members, DELAYS_S), horizon_s, np.random.default_rng(seed))
 
 
 def test_a_quiet_group_has_one_leader_all_day() -> None:
@@ -93,6 +93,18 @@ def test_a_lost_quorum_lasts_until_a_majority_is_back() -> None:
     (leaders,) = ([row["leader"] for row in leader_table([history], DAY_S).rows()],)
     assert "" in leaders
     assert leaders[-1] != ""
+
+
+def test_a_tick_comes_at_its_instant_however_late_in_a_run() -> None:
+    """After a hundred days a tick of 100 ms is told from the next by fewer digits than on the first day."""
+    days = np.arange(1, 1000, 9)
+    changes = [(0.0, "11111")]
+    for day in days:
+        changes += [(day * DAY_S, "00100"), (day * DAY_S + 0.37, "11111")]
+    history = played(changes, horizon_s=1001 * DAY_S)
+    gaps = [gap["gap_s"] for gap in write_gaps([history], 1001 * DAY_S).rows()]
+    assert len(gaps) == len(days)
+    assert max(gaps) < 6.0
 
 
 def test_a_group_that_starts_without_a_majority_has_no_leader() -> None:

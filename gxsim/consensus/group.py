@@ -308,8 +308,8 @@ class Group:
             heapq.heappush(self._queue, (due_s, next(self._sequence), member, None))
 
     def _ticks_until(self, member: int, time_s: float) -> int:
-        """Ticks of a voter's clock up to *time_s*; the small term keeps a tick at its own instant."""
-        return math.floor((time_s - self.phases_s[member]) / self.profile.tick_s + 1e-9)
+        """Ticks of a voter's clock up to *time_s*; the small term keeps a tick at its own instant, even after years."""
+        return math.floor((time_s - self.phases_s[member]) / self.profile.tick_s + 1e-6)
 
     def _drawn(self) -> Iterator[Timeout]:
         low = self.profile.election_ticks

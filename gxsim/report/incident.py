@@ -1,6 +1,6 @@
 """The incident for people: a short table for terminals, and for pages every entry with whom it is about."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +36,9 @@ def incident(result: Result, most: int) -> Grid:
     """At most *most* entries, in the order of time: those that matter most."""
     start_s = result.case.scenario.clock_s
     entries = list(result.tables["incident"].rows()) if "incident" in result.tables else []
-    kept = sorted(sorted(entries, key=_weight)[:most], key=lambda one: int(one["entry"]))
+    met = Counter(one["entry"] for one in result.tables["incident_objects"].rows()) if entries else Counter()
+    kept = sorted(entries, key=lambda one: (_weight(one), -met[one["entry"]], int(one["entry"])))[:most]
+    kept.sort(key=lambda one: int(one["entry"]))
     rows = [
         row(time_of_day(one["time_s"], start_s), one["what"], Cell(one["sentence"], TONES.get(one["event"], "")))
         for one in kept
@@ -47,9 +49,9 @@ def incident(result: Result, most: int) -> Grid:
     return Grid(name="incident", title=TITLE, note=note, columns=columns, rows=tuple(rows))
 
 
-def _weight(entry: Mapping[str, Any]) -> tuple[int, int]:
-    event = entry["event"]
-    return WEIGHT.index(event) if event in WEIGHT else len(WEIGHT), int(entry["entry"])
+def _weight(entry: Mapping[str, Any]) -> int:
+    """The place of an entry's event in ``WEIGHT``; among equals those that concern more objects come first."""
+    return WEIGHT.index(entry["event"]) if entry["event"] in WEIGHT else len(WEIGHT)
 
 
 def unrecovered(result: Result) -> Grid:
