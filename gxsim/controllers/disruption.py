@@ -65,8 +65,11 @@ def live_budgets(state: ClusterState) -> list[PodDisruptionBudget]:
 
 def budget_status(state: ClusterState, budget: PodDisruptionBudget) -> Budget:
     """What the disruption controller computes for *budget* now."""
-    covered = [index for index, t in enumerate(state.templates) if _covers(budget, t.namespace, t.labels)]
-    rows = np.flatnonzero(state.pod_exists & np.isin(state.pod_template, covered)).tolist()
+    existing = np.flatnonzero(state.pod_exists)
+    used, which = np.unique(state.pod_template[existing], return_inverse=True)
+    templates = (state.templates[index] for index in used)
+    covered = np.array([_covers(budget, t.namespace, t.labels) for t in templates], bool)
+    rows = existing[covered[which]].tolist()
     healthy = sum(bool(state.pod_ready[pod] and not state.pod_terminating[pod]) for pod in rows)
     expected = _scale(state, rows)
     if budget.max_unavailable is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.model.pod import PodAffinity, PodTemplate
+from gxsim.model.selectors import LabelSelector
 from gxsim.state import PENDING, PHASE_RUNNING, ClusterState
 
 _INDIFFERENT = PodAffinity()
@@ -39,6 +40,7 @@ class Ledger:
         self.signatures: list[PodTemplate] = []  # one template of each signature
         self.numbers: list[int] = []  # of all signatures, in order
         self.choosy: list[int] = []  # of those with terms about other pods
+        self._selected: dict[tuple[str, LabelSelector], list[int]] = {}
         self.signature = array("q")
         self.node = array("q")
         self.present = array("b")
@@ -60,10 +62,23 @@ class Ledger:
             if number == len(self.signatures):
                 self.signatures.append(unseen)
                 self.numbers.append(number)
+                for (namespace, selector), numbers in self._selected.items():
+                    if unseen.namespace == namespace and selector.matches(unseen.labels):
+                        numbers.append(number)
                 if unseen.pod_affinity != _INDIFFERENT or unseen.pod_anti_affinity != _INDIFFERENT:
                     self.choosy.append(number)
             known.append(number)
         return known[template]
+
+    def selected(self, namespace: str, selector: LabelSelector) -> list[int]:
+        """Numbers of the signatures in *namespace* that *selector* matches; the list grows with the ledger's."""
+        if (namespace, selector) not in self._selected:
+            self._selected[namespace, selector] = [
+                number
+                for number, template in enumerate(self.signatures)
+                if template.namespace == namespace and selector.matches(template.labels)
+            ]
+        return self._selected[namespace, selector]
 
     def catch_up(self) -> None:
         """Read what the journal gained."""
@@ -153,9 +168,11 @@ class Tally:
         signature = np.array(self._ledger.signature[seen:])
         node, sign = np.array(self._ledger.node[seen:]), np.array(signs[seen:])
         order = np.argsort(signature, kind="stable")
-        starts = np.flatnonzero(np.diff(signature[order], prepend=-1))
-        for rows in np.split(order, starts[1:]):
-            for counts, codes, weight in self._effects.get(int(signature[rows[0]]), ()):
+        counting = list(self._effects)
+        firsts, ends = (np.searchsorted(signature, counting, side, order).tolist() for side in ("left", "right"))
+        for number, first, end in zip(counting, firsts, ends, strict=True):
+            rows = order[first:end]
+            for counts, codes, weight in self._effects[number]:
                 np.add.at(counts, codes[node[rows]], weight * sign[rows].astype(np.int64))
 
 

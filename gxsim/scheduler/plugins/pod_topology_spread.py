@@ -30,19 +30,14 @@ class MatchingPods(Tally):
     def __init__(
         self, ledger: Ledger, namespace: str, selector: LabelSelector | None, codes: NDArray[np.intp], size: int
     ):
-        self._namespace = namespace
-        self._selector = selector
         self._codes = codes
         self.counts = np.zeros(size + 1, np.int64)  # (domains + 1,) last: the spare slot
-        super().__init__(ledger, self._matches, staying=True)
+        # The real one counts nothing for an empty selector, although it matches the pod itself.
+        counted = ledger.selected(namespace, selector) if selector is not None and selector.requirements else []
+        super().__init__(ledger, self._adds, among=counted, staying=True)
 
-    def _matches(self, template: PodTemplate) -> tuple[Addend, ...]:
-        selector = self._selector
-        if selector is None or not selector.requirements:
-            return ()  # the real one counts nothing for an empty selector, although it matches the pod itself
-        if template.namespace == self._namespace and selector.matches(template.labels):
-            return (Addend(self.counts, self._codes, 1),)
-        return ()
+    def _adds(self, template: PodTemplate) -> tuple[Addend, ...]:
+        return (Addend(self.counts, self._codes, 1),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
