@@ -1,4 +1,4 @@
-"""What became of each pod that a fault touched: moved, back in place, or stuck, and why."""
+"""What became of each pod that a fault touched: moved, back in place, stuck or no longer wanted, and why."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -67,10 +67,13 @@ def _fate(
     node = int(timeline.changes("pod_node").of(pod)[1][0])
     successor = pod if back_s is not None else successors.take(pod, lost_s)
     new = successor not in (pod, PENDING)
-    serving_s = _answers(timeline, successor, lost_s) if new else back_s
+    serving_s = _serves(timeline, successor, lost_s) if new else back_s
     new_node = int(state.pod_node[successor]) if successor != PENDING else PENDING
-    outcome, cause = _outcome(state, causes, pod, successor, serving_s, node, new_node)
-    until_s = serving_s if serving_s is not None else timeline.horizon_s
+    if successor == PENDING and not successors.wanted(pod):
+        outcome, cause, until_s = "no longer wanted", NO_CAUSE, lost_s
+    else:
+        outcome, cause = _outcome(state, causes, pod, successor, serving_s, node, new_node)
+        until_s = serving_s if serving_s is not None else timeline.horizon_s
     known_s = min(s for s in (noticed_s, evicted_s, back_s, timeline.horizon_s) if s is not None)
     return (
         workload_of(state, pod),
@@ -141,11 +144,39 @@ class _Successors:
         rows = self.rows[self._place(pod)]
         created_s, taken = self.state.pod_created_s, self.taken
         later = [row for row in rows[bisect_right(rows, pod) :] if created_s[row] >= lost_s and row not in taken]
+        later = later or self._surge(pod, lost_s, rows)
         if not later:
             return PENDING
         row = next((row for row in later if not self._refused(row)), later[0])
         self.taken.add(row)
         return row
+
+    def _surge(self, pod: int, lost_s: float, rows: list[int]) -> list[int]:
+        """Pods of another template that a rollout made before it deleted *pod*."""
+        state = self.state
+        if state.pod_deleted_s[pod] != lost_s:
+            return []
+        newer = (row for row in rows[bisect_right(rows, pod) :] if row not in self.taken)
+        return [row for row in newer if state.pod_template[row] != state.pod_template[pod]]
+
+    def wanted(self, pod: int) -> bool:
+        """Whether the place of a pod without a successor is still one at the end.
+
+        It is none where the pod was deleted and its controller has all that it wants by now: it was scaled down, or
+        the node of a DaemonSet's pod is deleted.
+        """
+        state, root = self.state, int(self.root[pod])
+        if state.pod_active[pod] or root == NO_OWNER:
+            return True
+        held = state.owners[root]
+        if held.kind == "DaemonSet":
+            node = int(state.pod_node[pod])
+            return not held.deleted and (node == PENDING or bool(state.node_exists[node]))
+        if held.kind == "StatefulSet":
+            return not held.deleted and int(state.pod_ordinal[pod]) < held.replicas
+        if held.kind not in ("Deployment", "ReplicaSet"):
+            return True
+        return not held.deleted and int(np.count_nonzero(state.pod_active & (self.root == root))) < held.replicas
 
     def _refused(self, row: int) -> bool:
         """Whether a pod is over without ever having started."""
@@ -172,6 +203,12 @@ def _answers(timeline: Timeline, row: int, after_s: float) -> float | None:
     both = np.logical_and(*(at(times, values, grid) > 0 for times, values in series))
     found = grid[both & (grid > after_s)]
     return float(found[0]) if len(found) else None
+
+
+def _serves(timeline: Timeline, row: int, after_s: float) -> float | None:
+    """The same, or *after_s* itself where it did already."""
+    already = all(at(*timeline.changes(q).of(row), np.array([after_s]), 0)[0] > 0 for q in ("pod_serving", "pod_ready"))
+    return after_s if already else _answers(timeline, row, after_s)
 
 
 def _node_name(state: ClusterState, node: int) -> str:

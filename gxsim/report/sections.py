@@ -164,7 +164,7 @@ def _told(outcome: str, fates: Rows) -> str:
 
 
 def _rank(outcome: str) -> int:
-    order = (*HELD, "moved", "recreated in place", "back in place")
+    order = (*HELD, "moved", "recreated in place", "back in place", "no longer wanted")
     return order.index(outcome) if outcome in order else len(order)
 
 

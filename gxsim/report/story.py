@@ -14,6 +14,7 @@ PAST = {
     "back in place": "came back in place",
     "recreated in place": "had to be recreated in place",
     "stuck": "stayed away",
+    "no longer wanted": "got no successor, as none is wanted",
     "Pending": "stayed Pending",
     "not ready yet": "got not ready by the end",
 }

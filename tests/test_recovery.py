@@ -1,0 +1,92 @@
+"""Recoveries told to the end: scenario files over a small cluster, read as an operator would write them."""
+
+from pathlib import Path
+
+import pytest
+
+import gxsim
+from gxsim.report.story import headline
+from gxsim.study.result import Result
+
+CLUSTER = """
+apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: Node, metadata: {name: a}, status: &size {allocatable: {cpu: "4", memory: 8Gi, pods: "110"}}}
+  - {apiVersion: v1, kind: Node, metadata: {name: b}, status: *size}
+  - {apiVersion: v1, kind: Node, metadata: {name: c}, status: *size}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web, namespace: shop}
+    spec:
+      replicas: 3
+      selector: {matchLabels: {app: web}}
+      template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: web}]}}
+  - apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: db, namespace: shop}
+    spec:
+      replicas: 3
+      selector: {matchLabels: {app: db}}
+      template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: db}]}}
+  - apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: agent, namespace: shop}
+    spec:
+      selector: {matchLabels: {app: agent}}
+      template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: c, image: agent}]}}
+"""
+
+
+@pytest.fixture
+def play(tmp_path: Path):
+    """Run faults, given as YAML flow mappings, for an hour."""
+
+    def run(*faults: str) -> Result:
+        (tmp_path / "cluster.yaml").write_text(CLUSTER)
+        lines = ["apiVersion: gxsim/v1alpha1", "kind: Scenario", "metadata: {name: told}", "spec:"]
+        lines += ["  manifests: [cluster.yaml]", "  horizon: 1h", "  faults:", *(f"    - {one}" for one in faults)]
+        (tmp_path / "told.yaml").write_text("\n".join(lines))
+        return gxsim.simulate(tmp_path / "told.yaml")
+
+    return run
+
+
+def outcomes(result: Result, workload: str) -> list[str]:
+    return [row["outcome"] for row in result.tables["pods"].rows() if row["workload"] == workload]
+
+
+def sentences(result: Result) -> list[str]:
+    return [row["sentence"] for row in result.tables["incident"].rows()]
+
+
+# ---- what became of each pod ----------------------------------------------------------------------------------------
+
+
+def test_a_rollout_that_surges_leaves_no_pod_stuck(play) -> None:
+    result = play("{kind: Operation, action: rollout-restart, selector: {workloads: [shop/Deployment/web]}, at: 10m}")
+    rows = list(result.tables["pods"].rows())
+    assert len(rows) == 3
+    assert {row["outcome"] for row in rows} <= {"moved", "recreated in place"}
+    assert len({row["successor"] for row in rows}) == 3
+    assert sorted(row["without_s"] for row in rows)[0] == 0.0  # the surge answered before the first old pod went
+
+
+def test_pods_that_are_scaled_away_are_not_stuck(play) -> None:
+    result = play(
+        "{kind: Operation, action: scale, selector: {workloads: [shop/Deployment/web]}, at: 10m, "
+        "parameters: {replicas: 1}}",
+        "{kind: Operation, action: scale, selector: {workloads: [shop/StatefulSet/db]}, at: 20m, "
+        "parameters: {replicas: 2}}",
+    )
+    assert outcomes(result, "shop/web") == ["no longer wanted"] * 2
+    assert outcomes(result, "shop/db") == ["no longer wanted"]
+    assert set(result.table("pods")["without_s"]) == {0.0}
+    assert "all 3 lost pods got no successor, as none is wanted" in headline(result).lower()
+
+
+def test_a_daemon_pod_goes_with_a_node_that_is_deleted_and_stays_away_with_one_that_is_lost(play) -> None:
+    deleted = play("{kind: NodeChaos, action: node-delete, selector: {nodes: [a]}, at: 10m}")
+    assert outcomes(deleted, "shop/agent") == ["no longer wanted"]
+    lost = play("{kind: NodeChaos, action: node-stop, selector: {nodes: [a]}, at: 10m}")
+    assert outcomes(lost, "shop/agent") == ["stuck"]
