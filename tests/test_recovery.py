@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 
 import gxsim
-from gxsim.report.story import headline
+from gxsim.report.story import headline, what_goes_wrong
 from gxsim.study.result import Result
 
 CLUSTER = """
 apiVersion: v1
 kind: List
 items:
-  - {apiVersion: v1, kind: Node, metadata: {name: a}, status: &size {allocatable: {cpu: "4", memory: 8Gi, pods: "110"}}}
+  - apiVersion: v1
+    kind: Node
+    metadata: {name: a}
+    status: &size {allocatable: {cpu: "4", memory: 8Gi, pods: "110", ephemeral-storage: 90Gi}}
   - {apiVersion: v1, kind: Node, metadata: {name: b}, status: *size}
   - {apiVersion: v1, kind: Node, metadata: {name: c}, status: *size}
   - apiVersion: apps/v1
@@ -90,3 +93,61 @@ def test_a_daemon_pod_goes_with_a_node_that_is_deleted_and_stays_away_with_one_t
     assert outcomes(deleted, "shop/agent") == ["no longer wanted"]
     lost = play("{kind: NodeChaos, action: node-stop, selector: {nodes: [a]}, at: 10m}")
     assert outcomes(lost, "shop/agent") == ["stuck"]
+
+
+# ---- sentences ------------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_another_fault_keeps_down_is_not_said_to_be_back(play) -> None:
+    result = play(
+        "{kind: NodeChaos, action: node-stop, selector: {nodes: [a, b]}, at: 10m, duration: 10m}",
+        "{kind: NodeChaos, action: node-crash, selector: {nodes: [a]}, at: 15m, duration: 20m}",
+    )
+    told = sentences(result)
+    assert told.count("b is back; another fault keeps a down") == 1
+    assert told.count("a is back") == 1
+
+
+def test_a_clock_is_ahead_or_behind(play) -> None:
+    skew = "{kind: TimeChaos, action: clock-skew, selector: {nodes: [a]}, at: 10m, parameters: {offset: %s}}"
+    assert "the clock of a is 10m behind" in sentences(play(skew % "-10m"))
+    assert "the clock of a is 10m ahead" in sentences(play(skew % "10m"))
+
+
+def test_nodes_under_pressure_are_spoken_of_as_one_or_many(play) -> None:
+    fill = "{kind: IOChaos, action: disk-fill, selector: {nodes: [%s]}, at: 10m, parameters: {percent: 97}}"
+    one, all_of_them = play(fill % "a"), play(fill % "a, b, c")
+    assert "a reports DiskPressure" in sentences(one)
+    assert not [text for text in sentences(all_of_them) if " and " in text and " reports " in text]
+    assert [text for text in sentences(all_of_them) if "report DiskPressure" in text]
+
+
+def test_pods_without_a_toleration_are_said_not_to_tolerate_a_taint(play) -> None:
+    taint = "parameters: {key: k, effect: NoExecute}"
+    result = play(f"{{kind: NodeChaos, action: node-taint, selector: {{nodes: [a]}}, at: 10m, {taint}}}")
+    told = next(text for text in sentences(result) if text.startswith("a is tainted k:NoExecute"))
+    assert told.endswith("do not tolerate that")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("{kind: ComponentChaos, action: quorum-loss, at: 10m}", "quorum-loss at 00:10:00"),
+        (
+            "{kind: Operation, action: quota, at: 10m, parameters: {name: q, namespace: shop, pods: 3}}",
+            "quota shop/q at 00:10:00",
+        ),
+        (
+            "{kind: PodChaos, action: pod-kill, selector: {namespaces: [shop]}, mtbf: 1d}",
+            "pod-kill namespace shop at random, every 1d on average",
+        ),
+        (
+            "{kind: Workflow, action: serial, at: 10m, steps: [{kind: NodeChaos, action: node-stop, duration: 1m, "
+            "selector: {nodes: [a]}}, {kind: Workflow, action: suspend, duration: 1m}, {kind: PodChaos, "
+            "action: pod-kill, selector: {namespaces: [shop]}}]}",
+            "(node-stop a then suspend then pod-kill namespace shop) at 00:10:00",
+        ),
+    ],
+)
+def test_a_fault_is_told_in_one_line(play, fault: str, told: str) -> None:
+    assert what_goes_wrong(play(fault).case.scenario.faults[0], 0.0) == told

@@ -20,7 +20,7 @@ TOLD = frozenset(
     "Scheduled Started Killing NodeNotReady TaintManagerEviction EvictionByEvictionAPI DeletionByPodGC Preempted "
     "SuccessfulAttachVolume SpaceLeft Unhealthy Completed".split()
 )
-# reason: whose news it is, the entry's name, what is said of {who}
+# reason: whose news it is, the entry's name, what is said of {who}; {s} ends a verb and {n} a noun of one or of many
 NEWS: dict[str, tuple[str, str, str]] = {
     "FailedCreate": (CONTROL_PLANE, "refused", "{cause} refuses pods of {who}"),
     "FailedScheduling": (CONTROL_PLANE, "unplaced", "no node fits {who}"),
@@ -31,14 +31,14 @@ NEWS: dict[str, tuple[str, str, str]] = {
     "ProgressDeadlineExceeded": (CONTROL_PLANE, "event", "the rollout of {who} exceeds its progress deadline"),
     "NodeDrained": (PEOPLE, "event", "the drain of {who} is done"),
     "DrainFailed": (PEOPLE, "event", "the drain of {who} is given up"),
-    "NodeHasDiskPressure": (CONTROL_PLANE, "noticed", "{who} reports DiskPressure"),
-    "NodeHasNoDiskPressure": (CONTROL_PLANE, "returned", "{who} reports no DiskPressure any more"),
-    "NodeHasInsufficientMemory": (CONTROL_PLANE, "noticed", "{who} reports MemoryPressure"),
-    "NodeHasSufficientMemory": (CONTROL_PLANE, "returned", "{who} reports no MemoryPressure any more"),
-    "EvictionThresholdMet": (CONTROL_PLANE, "noticed", "the kubelet of {who} finds too little left"),
-    "ImageGarbageCollected": (CONTROL_PLANE, "event", "the kubelet of {who} removes images"),
-    "SystemOOM": (TRUTH, "dead", "the kernel of {who} runs out of memory and kills"),
-    "ServerExited": (TRUTH, "dead", "the K3s server on {who} exits: etcd cannot write"),
+    "NodeHasDiskPressure": (CONTROL_PLANE, "noticed", "{who} report{s} DiskPressure"),
+    "NodeHasNoDiskPressure": (CONTROL_PLANE, "returned", "{who} report{s} no DiskPressure any more"),
+    "NodeHasInsufficientMemory": (CONTROL_PLANE, "noticed", "{who} report{s} MemoryPressure"),
+    "NodeHasSufficientMemory": (CONTROL_PLANE, "returned", "{who} report{s} no MemoryPressure any more"),
+    "EvictionThresholdMet": (CONTROL_PLANE, "noticed", "the kubelet{n} of {who} find{s} too little left"),
+    "ImageGarbageCollected": (CONTROL_PLANE, "event", "the kubelet{n} of {who} remove{s} images"),
+    "SystemOOM": (TRUTH, "dead", "the kernel{n} of {who} run{s} out of memory and kill{s}"),
+    "ServerExited": (TRUTH, "dead", "the K3s server{n} on {who} exit{s}: etcd cannot write"),
     "Evicted": (CONTROL_PLANE, "deleted", "the kubelet evicts {who}"),
     "OOMKilling": (TRUTH, "dead", "out of memory: the containers of {who} are killed"),
     "NoSpaceLeft": (TRUTH, "dead", "no space left on device for {who}"),
@@ -123,12 +123,18 @@ def _tolerations(scene: Scene, time_s: float, node: str, key: str) -> list[float
 def _tolerated(waits: Sequence[float]) -> str:
     finite = [wait for wait in waits if np.isfinite(wait)]
     ever = len(waits) - len(finite)
-    told = []
+    told, most = [], 0.0
     if finite:
         most = max(set(finite), key=lambda wait: (finite.count(wait), wait))
         count = finite.count(most)
-        told.append(f"{counted(count, 'pod')} tolerate{'s' if count == 1 else ''} that for {human_duration(most)}")
-    return ", ".join(told + ([f"{ever} for ever"] if ever else []))
+        verb = "tolerates" if count == 1 else "tolerate"
+        refusal = "does not tolerate that" if count == 1 else "do not tolerate that"
+        said = f"{verb} that for {human_duration(most)}" if most > 0 else refusal
+        told.append(f"{counted(count, 'pod')} {said}")
+    if ever:
+        whole = f"{counted(ever, 'pod')} tolerate{'s' if ever == 1 else ''} that for ever"
+        told.append(f"{ever} for ever" if finite and most > 0 else whole)
+    return ", ".join(told)
 
 
 # ---- whether it works at all ----------------------------------------------------------------------------------------
@@ -201,7 +207,9 @@ def _news(scene: Scene, causes: Causes, reason: str, found: Sequence[Event]) -> 
     noun = "object" if len(kinds) > 1 else "pod" if kinds == {"Pod"} else found[0].kind
     who = counted(len(names), noun) if len(names) > 2 else listed(names)
     what, event, text = NEWS.get(reason, (CONTROL_PLANE, "event", f"{reason}: {{message}} ({{who}})"))
-    sentence = text.format(who=who, cause=_refusal(causes, found[0]), message=found[0].message)
+    one = len(names) == 1
+    words = {"s": "s" if one else "", "n": "" if one else "s"}
+    sentence = text.format(who=who, cause=_refusal(causes, found[0]), message=found[0].message, **words)
     if found[0].repeats and tries > len(names):
         sentence += f", {tries} tries in {human_duration(to_s - from_s)}"
     rows = [row for name in names for row in scene.pod_rows.get((found[0].kind, name), ())]

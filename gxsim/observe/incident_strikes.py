@@ -9,7 +9,7 @@ from gxsim.observe.happenings import Happening
 from gxsim.observe.incident_scene import CONTROL_PLANE, PEOPLE, SEEN_S, TRUTH, Entry, Scene, gathered, span
 from gxsim.observe.nodes import volume_nodes
 from gxsim.state import ENDPOINT_READY, NO_ENDPOINT, kind_of
-from gxsim.state.degradation import BANDWIDTH, CPU_STRESS, LOSS, Degradation
+from gxsim.state.degradation import BANDWIDTH, CLOCK_SKEW, CPU_STRESS, LOSS, Degradation
 from gxsim.timeline import Strike, Timeline
 from gxsim.units import counted, human_bytes, human_duration, listed
 
@@ -32,7 +32,7 @@ DEEDS: dict[str, tuple[str, str, str]] = {
     "bandwidth": (TRUTH, "{t} pass{es} at most {amount} a second", "{t} pass{es} as much as before"),
     "disk-slow": (TRUTH, "each write of {t} takes {amount} longer", "writes of {t} are as fast as before"),
     "cpu-stress": (TRUTH, "{amount} cores of {t} are kept busy", "cores of {t} are free again"),
-    "clock-skew": (TRUTH, "the clock{n} of {t} {be} ahead by {amount}", "the clock{n} of {t} {be} right again"),
+    "clock-skew": (TRUTH, "the clock{n} of {t} {be} {amount}", "the clock{n} of {t} {be} right again"),
     "memory-stress": (TRUTH, "{t} fill{s} up with memory", "{t} give{s} the memory back"),
     "disk-fill": (TRUTH, "the disk{n} of {t} fill{s} up", "there is room on the disk{n} of {t} again"),
     "pod-disk-fill": (TRUTH, "{t} fill{s} the disk of the node", "{t} would remove what was written"),
@@ -49,6 +49,7 @@ DEEDS: dict[str, tuple[str, str, str]] = {
     "rollout-undo": (PEOPLE, "the rollout{n} of {t} {be} undone", ""),
     "quota": (PEOPLE, "a ResourceQuota is written", "the ResourceQuota is as before"),
 }
+OUTAGES = frozenset({"node-stop", "node-crash", "node-reboot", "zone-outage", "partition"})
 
 
 def strikes(scene: Scene) -> Iterator[Entry]:
@@ -71,6 +72,8 @@ def strikes(scene: Scene) -> Iterator[Entry]:
             fate = "out of reach" if action == "partition" else "dead"
             down = [node for node in nodes if scene.timeline.at("node_down", time_s)[node]]
             sentence = "; ".join([sentence, _struck(lost, fate), *_hidden(scene, down)])
+        if action in OUTAGES and not begins and (held := _held_down(scene, nodes, time_s)):
+            sentence = held
         yield Entry(
             time_s,
             what,
@@ -84,10 +87,21 @@ def strikes(scene: Scene) -> Iterator[Entry]:
         )
 
 
+def _held_down(scene: Scene, nodes: list[int], time_s: float) -> str:
+    """What is said when an outage ends and another fault still keeps its nodes down; nothing where none does."""
+    down = scene.timeline.at("node_down", time_s)
+    held = scene.node_names([node for node in nodes if down[node]])
+    back = scene.node_names([node for node in nodes if not down[node]])
+    told = [f"{listed(back)} {_be(len(back))} back"] if back else []
+    return "; ".join([*told, f"another fault keeps {listed(held)} down"]) if held else ""
+
+
 def _amount(one: Degradation) -> str:
     """How much a degradation takes, in the unit of its action."""
     if one.action == LOSS:
         return f"{100 * one.amount:g}%"
+    if one.action == CLOCK_SKEW:
+        return f"{human_duration(abs(one.amount))} {'behind' if one.amount < 0 else 'ahead'}"
     if one.action == BANDWIDTH:
         return human_bytes(one.amount)
     return f"{one.amount:g}" if one.action == CPU_STRESS else human_duration(one.amount)

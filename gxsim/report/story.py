@@ -44,10 +44,27 @@ def verdict(result: Result) -> str:
 
 def what_goes_wrong(fault: Fault, start_s: float) -> str:
     """One fault in one line: what, at whom, when."""
+    if fault.steps:
+        return f"{_steps(fault)} {_when(fault, start_s)}"
+    return f"{fault.action} {_targets(fault)} {_when(fault, start_s)}".replace("  ", " ")
+
+
+def _steps(fault: Fault) -> str:
+    """A workflow as its steps, one after another or at once."""
+    told = [_steps(step) if step.steps else f"{step.action} {_targets(step)}".rstrip() for step in fault.steps]
+    return f"({(' then ' if fault.action == 'serial' else ' with ').join(told)})"
+
+
+def _targets(fault: Fault) -> str:
+    """Whom a fault means, in short; nothing where its action says so itself."""
+    if fault.action == "quota":
+        return "/".join(str(fault.parameters[key]) for key in ("namespace", "name") if key in fault.parameters)
+    if fault.action in ("quorum-loss", "etcd-nospace", "suspend"):
+        return ""
     targets = str(fault.parameters.get("component") or selected(fault.selector))
     if fault.mode != "all":
         targets = f"{fault.mode}{f' {fault.value}' if fault.value else ''} of {targets}"
-    return f"{fault.action} {targets} {_when(fault, start_s)}"
+    return targets
 
 
 def selected(selector: FaultSelector) -> str:
@@ -67,7 +84,9 @@ def selected(selector: FaultSelector) -> str:
 
 def _when(fault: Fault, start_s: float) -> str:
     if fault.mtbf_s is not None:
-        return f"at random, every {duration(fault.mtbf_s)} on average, for {duration(fault.mttr_s)}"
+        lasting_s = fault.mttr_s if fault.mttr_s is not None else fault.duration_s
+        lasting = f", for {duration(lasting_s)}" if lasting_s is not None else ""
+        return f"at random, every {duration(fault.mtbf_s)} on average{lasting}"
     if fault.trace or fault.trace_file:
         return f"as traced ({counted(len(fault.trace), 'occurrence')})" if fault.trace else f"from {fault.trace_file}"
     lasting = f" for {duration(fault.duration_s)}" if fault.duration_s is not None else ""
