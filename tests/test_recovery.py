@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 
 import gxsim
+from gxsim.load.servers import ROLES, with_servers
+from gxsim.model.model import ConsensusGroup, Model
+from gxsim.model.node import Node
+from gxsim.plan.survive import survive
 from gxsim.report.story import headline, what_goes_wrong
 from gxsim.study.result import Result
 
@@ -151,3 +155,46 @@ def test_pods_without_a_toleration_are_said_not_to_tolerate_a_taint(play) -> Non
 )
 def test_a_fault_is_told_in_one_line(play, fault: str, told: str) -> None:
     assert what_goes_wrong(play(fault).case.scenario.faults[0], 0.0) == told
+
+
+# ---- where the control plane lives ----------------------------------------------------------------------------------
+
+
+def _with_roles(text: str, role: str) -> str:
+    return text.replace("metadata: {name: ", f'metadata: {{labels: {{{role}: "true"}}, name: ', 3)
+
+
+@pytest.mark.parametrize("role", ["node-role.kubernetes.io/etcd", "node-role.kubernetes.io/control-plane"])
+def test_two_of_three_labelled_servers_are_the_quorum_where_no_model_names_one(play, monkeypatch, role: str) -> None:
+    monkeypatch.setitem(globals(), "CLUSTER", _with_roles(CLUSTER, role))
+    loss = "{kind: NodeChaos, action: node-stop, selector: {nodes: [%s]}, at: 10m, duration: 30m}"
+    lost = play(loss % "b, c")
+    assert "quorum is lost by etcd (at worst 1 of 3 up)" in headline(lost).replace("Quorum", "quorum")
+    assert not [text for text in sentences(lost) if "evicted:" in text]
+    kept = play(loss % "c")
+    assert "quorum is kept by etcd (at worst 2 of 3 up)" in headline(kept).replace("Quorum", "quorum")
+    assert [text for text in sentences(kept) if "evicted:" in text]
+
+
+def test_a_cluster_without_roles_has_its_control_plane_elsewhere(play) -> None:
+    result = play("{kind: NodeChaos, action: node-stop, selector: {nodes: [b, c]}, at: 10m, duration: 30m}")
+    assert not len(result.tables["quorum"])
+    assert [text for text in sentences(result) if "evicted:" in text]
+
+
+def test_a_group_that_the_model_names_counts_more_than_labels() -> None:
+    role = {ROLES[0]: "true"}
+    servers = [Node(name="a", labels=role), Node(name="b")]
+    assert [group.node_selector for group in with_servers(Model(), servers).consensus_groups] == [role]
+    named = Model(consensus_groups=(ConsensusGroup(name="mine", control_plane=True, source="test"),))
+    assert with_servers(named, servers) is named
+
+
+def test_survive_loses_the_quorum_of_labelled_servers(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(_with_roles(CLUSTER, ROLES[0]))
+    found = survive(file, jobs=1)
+    assert found.groups == ("etcd",)
+    lost = {row["lost"]: row["quorum_lost"] for row in found.matrix.rows()}
+    assert lost["a"] == ""
+    assert lost["a, b"] == "etcd"

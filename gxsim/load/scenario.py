@@ -12,6 +12,7 @@ from gxsim.load.fields import read_fields, unknown_name
 from gxsim.load.manifests import load_cluster
 from gxsim.load.request_traces import with_request_traces
 from gxsim.load.scheduler_configuration import read_scheduler_configuration
+from gxsim.load.servers import with_servers
 from gxsim.load.traces import with_traces
 from gxsim.model.cluster import Cluster
 from gxsim.model.model import Model
@@ -73,7 +74,7 @@ def load(path: str | Path) -> Case:
     return Case(
         scenario=scenario,
         cluster=cluster,
-        model=model,
+        model=with_servers(model, cluster.nodes),
         placement=placement,
         profile=profile,
         digests=relative,

@@ -10,6 +10,7 @@ from gxsim.errors import ScenarioError
 from gxsim.load.documents import STDIN, read
 from gxsim.load.manifests import load_cluster
 from gxsim.load.scenario import API_VERSION, Case, load, scenario_names, with_scheduler
+from gxsim.load.servers import with_servers
 from gxsim.model.model import Model
 from gxsim.model.scenario import Scenario
 from gxsim.observe.nodes import capacity
@@ -118,7 +119,7 @@ def case_of(
         digests: dict[str, str] = {}
         cluster = load_cluster(paths, digests, variables)
         scenario = Scenario(name="manifests", manifests=tuple(str(path) for path in paths))
-        case = Case(scenario=scenario, cluster=cluster, model=Model(), digests=digests)
+        case = Case(scenario=scenario, cluster=cluster, model=with_servers(Model(), cluster.nodes), digests=digests)
     if shapes:
         nodes = (*case.cluster.nodes, *nodes_of_shapes(shapes))
         case = replace(case, cluster=replace(case.cluster, nodes=nodes))

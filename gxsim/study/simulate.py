@@ -40,6 +40,8 @@ from gxsim.study.start import started, tie_breaker
 from gxsim.timeline import Timeline
 
 ASSUMPTIONS = (
+    "The control plane lives on the majority of its consensus group: the model's, else the nodes with the label "
+    "node-role.kubernetes.io/etcd, or control-plane; without either it is outside the cluster and never lost.",
     "One server holds the lease of controllers and scheduler, the first of the control plane's group unless the model "
     "names another (controlPlane.leader). When it is lost they lead again elsewhere some 17 s later and give every "
     "node a full grace period.",
