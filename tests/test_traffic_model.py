@@ -415,3 +415,18 @@ def test_held_servers_are_busy_while_they_wait(tmp_path: Path) -> None:
         used.append(row["utilisation_percent"])
     assert used[1] == pytest.approx(2 * used[0], rel=0.03)
     assert traffic.tally.lanes[1][SERVICE].sum() > 0
+
+
+@pytest.mark.parametrize("kind", [{}, {"cpuBound": True}, {"holds": True}, {"upstream": {"source": "chosen"}}])
+def test_no_pod_is_busier_than_it_can_be_however_late_it_serves_what_was_sent(tmp_path: Path, kind: dict) -> None:
+    """Twice as much as pods can do: requests of one stretch of time are served in later ones, and after the end."""
+    stations = front(serviceTime="40ms", servers=1, **kind)
+    case = small_world(tmp_path, stations=stations, limits={"cpu": "1"}, loss=("one", "200s", "100s"))
+    result = simulate(case)
+    traffic = run_traffic(case.model, result.state, result.timeline, Streams(1))
+    table = tables_of(traffic, result.state)[2]
+    found = [row for row in table.rows() if row["step"] == "default/front"]
+    assert len(found) > 2
+    for row in found:
+        assert row["utilisation_percent"] == pytest.approx(100, abs=1)
+        assert row["busiest_percent"] <= 100 + 1e-6

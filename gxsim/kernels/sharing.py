@@ -16,6 +16,7 @@ class Sharing:
     servers from then on; those that have come true are taken from the list. ``virtual_s`` is the service that a
     customer present since 0 would have had; customers leave in the order of the virtual time at which they have had
     theirs. Both clocks move at arrivals, departures and changes only, so that cutting a run changes no bit of it.
+    ``noted_s`` is the work done up to each of ``marks``, times in order that are taken from the list likewise.
     """
 
     servers: float
@@ -23,6 +24,9 @@ class Sharing:
     now_s: float = 0.0
     virtual_s: float = 0.0
     ends: list[tuple[float, int]] = field(default_factory=list)  # virtual ends of those present, and who they are
+    marks: list[float] = field(default_factory=list)
+    done_s: float = 0.0
+    noted_s: list[float] = field(default_factory=list)
 
     def advance(
         self, arrivals: NDArray, services: NDArray, tickets: NDArray, until_s: float = np.inf
@@ -55,12 +59,21 @@ class Sharing:
             leaves_s = self.now_s + (self.ends[0][0] - self.virtual_s) / self._rate()
             if leaves_s >= before_s:
                 break
+            self._work(leaves_s)
             self.virtual_s, who = self.ends.pop(0)
             self.now_s = leaves_s
             left.append((who, leaves_s))
         return left
 
+    def _work(self, to_s: float) -> None:
+        """Count what is done from now on until *to_s*, while nobody comes or goes."""
+        busy = min(float(len(self.ends)), self.servers)
+        while self.marks and self.marks[0] <= to_s:
+            self.noted_s.append(self.done_s + (self.marks.pop(0) - self.now_s) * busy)
+        self.done_s += (to_s - self.now_s) * busy
+
     def _move(self, to_s: float) -> None:
+        self._work(to_s)
         self.virtual_s += (to_s - self.now_s) * self._rate()
         self.now_s = to_s
 

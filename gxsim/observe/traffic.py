@@ -195,7 +195,7 @@ def station_table(traffic: Traffic) -> Table:
             sums, alive_s = _lanes(traffic, number, mine)
             could_s = stop.could_s(traffic.slots.edges_s[:-1][mine], traffic.slots.edges_s[1:][mine])
             visits, lasts_s = sums[VISITS], float(traffic.slots.lengths_s[mine].sum())
-            busy_s = sums[SERVICE] if not station.holds else _held_s(traffic, number, mine)
+            busy_s = _done_s(traffic, number, mine, held=station.holds)
             live = alive_s > 0
             if not visits[live].any():
                 continue
@@ -230,6 +230,12 @@ def _queues_simply(station: Station) -> bool:
     return not (station.holds or station.changes or station.upstream or station.places)
 
 
+def _done_s(traffic: Traffic, number: int, mine: NDArray, held: bool = False) -> NDArray:
+    """(lanes,) work that a stop did within some slots, whoever it was for; *held*: how long servers were taken."""
+    sums_s = _held_s(traffic, number, mine) if held else _lanes(traffic, number, mine)[0][SERVICE]
+    return (sums_s + traffic.tally.moved_s[number][:, mine].sum(axis=1)).clip(min=0.0)
+
+
 def _held_s(traffic: Traffic, number: int, mine: NDArray) -> NDArray:
     """(lanes,) how long servers of a stop were taken in some slots."""
     held_s = traffic.tally.held_s[traffic.tally.held[number]]
@@ -255,7 +261,8 @@ def node_traffic_table(traffic: Traffic, state: ClusterState) -> Table:
         busy_s, visits = np.zeros(len(state.nodes)), np.zeros(len(state.nodes))
         for number, stop in enumerate(traffic.plan.stops):
             sums, _ = _lanes(traffic, number, mine)
-            busy_s += np.bincount(stop.endpoints.lanes.node, sums[SERVICE], len(state.nodes))
+            done_s = _done_s(traffic, number, mine)
+            busy_s += np.bincount(stop.endpoints.lanes.node, done_s, len(state.nodes))
             visits += np.bincount(stop.endpoints.lanes.node, sums[VISITS], len(state.nodes))
         for index, node in enumerate(state.nodes):
             cores = state.allocatable[index, CPU] / 1000

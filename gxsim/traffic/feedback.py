@@ -156,6 +156,7 @@ def _hold(flow: Flow, stop: int, found: Releases) -> None:
         free_s = np.minimum(records["start"] + records["lasts"], ends)
         lasts_s = (free_s - records["start"]).clip(min=0.0)
         flow.count(flow.tally.hold, stop, records["cell"], lasts_s)
+        flow.count(flow.tally.move, stop, records["cell"], records["start"], free_s, lasts_s)
         flow.count(flow.tally.work, stop, records["lane"], lasts_s, free_s)
         holders.typical_s = max(0.0, float(lasts_s.mean()) - stage.stop.station.service_time_s)
     for lane, free in enumerate(stage.now.free):

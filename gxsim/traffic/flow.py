@@ -62,9 +62,8 @@ class Flow:
         self.plan = plan
         self.sources = sources
         self.slots = len(slot_edges_s) - 1
-        self.tally = Tally(plan, len(sources) * self.slots)
-        horizon_s = float(slot_edges_s[-1])
-        self.stages = [stage_of(plan, stop, streams, horizon_s) for stop in plan.stops]
+        self.tally = Tally(plan, len(sources), slot_edges_s)
+        self.stages = [stage_of(plan, stop, streams, slot_edges_s) for stop in plan.stops]
         self.joins: list[Join] = []
         self.written_s: dict[str, list[NDArray]] | None = {} if keep_writes else None
         self.habits = Habits(plan.model.populations, salt_of(streams.take("traffic/retries")))
@@ -107,6 +106,8 @@ class Flow:
             told_s, present_s = float(self.tally.lanes[number][[WAIT, SERVICE]].sum()), stage.now.present_s
             if abs(present_s - told_s) > 1e-6 * max(1.0, told_s):
                 raise InvariantError(f"Little's law fails at {stage.stop.name}: {present_s} s are not {told_s} s")
+            for lane, station in enumerate(stage.now.sharing or ()):
+                self.tally.note(number, lane, station.noted_s, station.done_s)
         self.tally.check(self.plan)
         return self.tally
 

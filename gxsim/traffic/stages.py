@@ -95,7 +95,7 @@ class Served:
     lost: NDArray
 
 
-def stage_of(plan: Plan, stop: Stop, streams: Streams, horizon_s: float) -> Stage:
+def stage_of(plan: Plan, stop: Stop, streams: Streams, slot_edges_s: NDArray) -> Stage:
     """A stop before its first visit; changes of its station come up to *horizon_s*."""
     endpoints, station, nodes = stop.endpoints, stop.station, len(plan.node_s)
     pinned = None
@@ -107,10 +107,13 @@ def stage_of(plan: Plan, stop: Stop, streams: Streams, horizon_s: float) -> Stag
     lanes = len(endpoints.lanes.node)
     now = Queues(free=[idle_servers(station.places or station.servers) for _ in range(lanes)])
     if stop.cores is not None:
-        now.sharing = [Sharing(steps[0][1], list(steps[1:])) for steps in stop.cores]
+        now.sharing = [
+            Sharing(steps[0][1], list(steps[1:]), marks=np.minimum(slot_edges_s, end_s).tolist())
+            for steps, end_s in zip(stop.cores, endpoints.lanes.end_s, strict=True)
+        ]
     if station.changes:
         rng = streams.take(f"traffic/changes/{stop.name}")
-        now.disrupted = [disrupted_pod(stop, lane, rng, horizon_s) for lane in range(lanes)]
+        now.disrupted = [disrupted_pod(stop, lane, rng, float(slot_edges_s[-1])) for lane in range(lanes)]
     if station.holds:
         now.holders = Holders.idle(lanes)
     if station.upstream is not None:

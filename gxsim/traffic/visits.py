@@ -77,6 +77,8 @@ def _tell(flow: Flow, number: int, stage: Stage, told: Served) -> None:
         sums = (batch.at_s - batch.left_s, starts[part] - batch.at_s, services[part])
         cell = batch.lane * flow.tally.keys + batch.key
         flow.count(flow.tally.visit, batch.route, batch.step, number, cell, sums)
+        if stage.now.holders is None and stage.now.sharing is None:
+            flow.count(flow.tally.move, number, cell, starts[part], departures[part], services[part])
         flow.leave(batch, departures[part], {LOST: lost[part], FULL: refused[part]})
 
 
@@ -208,3 +210,4 @@ def _count_work(flow: Flow, number: int, stage: Stage, visits: list[pods.Visit])
         sums = (travel_s, starts[mine] - at_s[mine], left_s[mine] - starts[mine])
         cell = lane[mine] * flow.tally.keys + batch.key[rows]
         flow.count(flow.tally.visit, batch.route, batch.step, number, cell, sums)
+        flow.count(flow.tally.move, number, cell, starts[mine], left_s[mine], left_s[mine] - starts[mine])
