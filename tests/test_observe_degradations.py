@@ -92,6 +92,8 @@ def test_a_run_without_such_faults_says_nothing_of_them(tmp_path: Path) -> None:
         ("p99(page) < 1s", ""),
         ("p99(page/easterners) < 1s", ""),
         ("answered(page) > 99%", ""),
+        ("attempts(easterners) == 1", ""),
+        ("attempts(x) == 1", "no population matches; there are: all, easterners, westerners"),
         (
             "p99(pages) < 1s",
             "no path/users matches; there are: all/all, all/easterners, all/westerners, page/all, page/easterners, "

@@ -42,6 +42,11 @@ MEASURES: dict[str, tuple[bool, str, str]] = {
     "missing": (False, "count", "pods that admission refused and that were still missing at the end"),
     "full": (True, "duration", "longest total time that nothing could be written on a matching node's disk"),
     "answered": (True, "percent", "smallest share of the requests of a matching path that was answered"),
+    "attempts": (
+        True,
+        "count",
+        "times that matching users sent a request on average, those again too, in the worst phase",
+    ),
     "stood_still": (True, "duration", "longest total time in which a matching channel committed nothing"),
     "outbox": (True, "count", "most commands of a matching channel that no orderer had acknowledged at any time"),
     "projector_lag": (

@@ -154,6 +154,13 @@ def _answered(tables: Tables, expectation: Expectation) -> float:
     return min((100.0 * answered / sent for answered, sent in sums.values() if sent), default=100.0)
 
 
+def _attempts(tables: Tables, expectation: Expectation) -> float:
+    rows = _matching(_played(tables, "paths", "traffic"), "population", expectation)
+    return max(
+        (row["attempts"] / row["sent"] for row in rows if row["attempts"] is not None and row["sent"]), default=0.0
+    )
+
+
 def _stood_still(tables: Tables, expectation: Expectation) -> float:
     still: dict[str, float] = {}
     times_s: dict[str, float] = {}
@@ -209,6 +216,7 @@ MEASURERS: dict[str, Callable[[Tables, Expectation], Any]] = {
     "missing": lambda tables, _: float(sum(tables["workloads"].columns["missing"])),
     "full": _full,
     "answered": _answered,
+    "attempts": _attempts,
     "stood_still": _stood_still,
     "outbox": _of_channel("ledger", "outbox"),
     "projector_lag": _of_channel("ledger", "projector_lag_s"),

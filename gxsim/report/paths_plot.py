@@ -117,7 +117,7 @@ def _waterfall(axes: Axes, table: Table) -> None:
     axes.invert_yaxis()
     for label, colour in PARTS.values():
         axes.barh(0, 0, color=LIGHT[colour], label=label)
-    axes.set(xlabel="ms")
+    axes.set(xlabel="ms", xlim=(0, 1.02 * axes.dataLim.x1))
     _finish(axes, "Where the time goes; a tick ends each step, the last is the way back")
 
 
