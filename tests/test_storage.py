@@ -13,9 +13,11 @@ from gxsim.errors import ScenarioError
 from gxsim.load.scenario import Case, load
 from gxsim.model.model import Model
 from gxsim.model.storage import Backup, Growth, HostGrowth, StorageStatement
+from gxsim.report.coupling import coupling_grid
 from gxsim.rng import Streams
 from gxsim.state import ClusterState
 from gxsim.storage.amounts import decimal, span
+from gxsim.storage.coupling import couplings
 from gxsim.storage.drivers import Draws, levels
 from gxsim.storage.forecast import Forecast, forecast, moves, purchases
 from gxsim.storage.moves import restarts_s
@@ -176,6 +178,29 @@ def test_growth_from_the_traffic_is_bytes_per_write_times_writes(case: Case, sta
     model = dataclasses.replace(rows(entry), populations=case.model.populations, paths=case.model.paths)
     found = made(state, model, from_traffic=True, horizon_days=10)
     assert found.levels_bytes[row(found, DATABASE), -1, 1] == pytest.approx(10 * 36.0 * DAY_S * 1000)
+
+
+def test_growth_given_per_write_alone_follows_the_traffic_unasked(case: Case, state: ClusterState) -> None:
+    entry = growth(0, 0, per_write_bytes=(1000, 1000))
+    model = dataclasses.replace(rows(entry), populations=case.model.populations, paths=case.model.paths)
+    found = made(state, model, horizon_days=10)
+    assert found.levels_bytes[row(found, DATABASE), -1, 1] == pytest.approx(10 * 36.0 * DAY_S * 1000)
+
+
+def test_growth_per_write_alone_needs_paths_that_write(state: ClusterState) -> None:
+    with pytest.raises(
+        ScenarioError, match=r"^growth rows: no request path writes and perWrite says nothing; give perDay$"
+    ):
+        made(state, rows(growth(0, 0, per_write_bytes=(1000, 1000))))
+
+
+def test_what_is_stated_and_what_the_traffic_makes_of_it_stand_side_by_side(case: Case) -> None:
+    told = {one.growth.name: one for one in couplings(case.model)}
+    assert told["ledger"].by_traffic_bytes == (round(4000 * 36.0 * DAY_S), round(10_000 * 36.0 * DAY_S))
+    grid = coupling_grid(list(told.values()), from_traffic=False)
+    ledger = next(line for line in grid.rows if line[0].text == "ledger")
+    assert [cell.text for cell in ledger] == ["ledger", "100–200 MB", "4–10 kB", "12.4–31.1 GB", "stated"]
+    assert ledger[3].tone == "bad"  # a hundred times what is stated
 
 
 def test_the_same_seed_gives_the_same_forecast(case: Case, state: ClusterState) -> None:

@@ -18,7 +18,8 @@ def forecast(
         datetime | None, typer.Option("--start", formats=["%Y-%m-%d"], help="Date of day 0; absent: times are ahead.")
     ] = None,
     traffic: Annotated[
-        bool, typer.Option("--traffic", help="Take growth per write of the stated request rates, where it is given.")
+        bool,
+        typer.Option("--traffic", help="Take growth per write, where it is given, in place of that per day."),
     ] = False,
     paths: Annotated[int, typer.Option(min=100, help="Draws of the ranges in the model.")] = 10_000,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed in place of the scenario's own.")] = None,
@@ -31,8 +32,10 @@ def forecast(
     from gxsim.cli.output import show_grids
     from gxsim.load.scenario import load
     from gxsim.report import forecast as told
+    from gxsim.report.coupling import coupling_document, coupling_grid
     from gxsim.rng import Streams
     from gxsim.storage import forecast as storage
+    from gxsim.storage.coupling import couplings
     from gxsim.storage.drivers import Draws
     from gxsim.storage.moves import restarts_s
     from gxsim.storage.protection import exposures, second_losses
@@ -52,9 +55,10 @@ def forecast(
 
         draw(made, plot, start.date() if start else None)
     grids = told.forecast_grids(made, bought, start.date() if start else None)
-    grids.append(told.move_grid(moved))
+    grids += [coupling_grid(couplings(case.model), from_traffic=traffic), told.move_grid(moved)]
     grids += [told.exposure_grid(found), told.second_loss_grid(losses), told.statement_grid(findings)]
     document = told.forecast_document(made, bought, moved, findings, found, losses)
+    document["growth_by_traffic"] = coupling_document(couplings(case.model))
     show_grids([grid for grid in grids if grid.rows], document, output)
 
 

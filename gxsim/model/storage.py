@@ -26,9 +26,13 @@ class Growth:
     namespace: str = spec(doc="Namespace of the workload")
     workload: str = spec(doc="Name of the workload; shell patterns are allowed")
     ordinal: int | None = spec(None, doc="The only pod of a StatefulSet whose volume grows; absent: each", ge=0)
-    per_day_bytes: tuple[int, int] = spec(doc="Lowest and highest growth per day", ge=0)
+    per_day_bytes: tuple[int, int] = spec(
+        (0, 0), doc="Lowest and highest growth per day; absent: what perWrite makes of the traffic", ge=0
+    )
     per_write_bytes: tuple[int, int] | None = spec(
-        None, doc="Lowest and highest growth per write of the request paths, for a forecast from the traffic", ge=0
+        None,
+        doc="Lowest and highest growth per write of the request paths; beside perDay: for forecast --traffic",
+        ge=0,
     )
     distribution: str = spec(
         "uniform",
@@ -52,8 +56,12 @@ class Growth:
 
     def __post_init__(self) -> None:
         _lower_end_first(self)
-        if self.distribution == "lognormal" and not (self.per_day_bytes[0] and (self.per_write_bytes or (1,))[0]):
+        if self.distribution == "lognormal" and 0 in (self._rates_bytes()[0], (self.per_write_bytes or (1,))[0]):
             raise ValueError("distribution: lognormal needs rates above 0; write a lower end such as 1M")
+
+    def _rates_bytes(self) -> tuple[int, int]:
+        """Per day, or per write where nothing is stated per day."""
+        return self.per_day_bytes if self.per_day_bytes[1] else self.per_write_bytes or (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

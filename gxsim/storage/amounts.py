@@ -1,6 +1,6 @@
 """Amounts as disks are sold and rates are written: decimal units, and ranges with one unit."""
 
-_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+_UNITS = (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
 def decimal(amount: float) -> str:

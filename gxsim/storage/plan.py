@@ -12,6 +12,7 @@ from gxsim.errors import ScenarioError
 from gxsim.model.model import Model, Monitoring
 from gxsim.model.storage import Backup, Growth, HostGrowth, SampleStore
 from gxsim.state import ClusterState
+from gxsim.storage.coupling import coupled
 from gxsim.storage.drivers import (
     DAY_S,
     MONTH_DAYS,
@@ -21,7 +22,6 @@ from gxsim.storage.drivers import (
     Source,
     interval_s,
     series_of,
-    writes_per_day,
 )
 from gxsim.storage.places import Place, container_counts, empty_dir_counts, places
 
@@ -63,16 +63,16 @@ class Plan:
 
 
 def plan(state: ClusterState, model: Model, draws: Draws | Middles, *, from_traffic: bool = False) -> Plan:
-    """Rows and drivers of the cluster as it stands; *from_traffic* takes growth per write where the model gives it.
+    """Rows and drivers of the cluster as it stands; *from_traffic* takes growth per write wherever the model gives it.
 
-    Raises ScenarioError where no growth is stated at all.
+    Growth that is given per write alone follows the traffic anyway. Raises ScenarioError where no growth is
+    stated at all.
     """
     if not (model.growth or model.host_growth):
         raise ScenarioError("model", "there is no growth to forecast; give 'growth' or 'hostGrowth'")
     builder = _Builder(state, draws)
-    writes = writes_per_day(model) if from_traffic else 0.0
-    for growth in model.growth:
-        builder.grow(growth, writes)
+    for growth in coupled(model, every=from_traffic).growth:
+        builder.grow(growth)
     if model.monitoring is not None and model.monitoring.store is not None:
         builder.store_samples(model.monitoring, model.monitoring.store)
     for host in model.host_growth:
@@ -101,17 +101,13 @@ class _Builder:
         held = self._filled.setdefault(what, {})
         held[driver] = held.get(driver, 0.0) + times
 
-    def grow(self, growth: Growth, writes_per_day: float) -> None:
+    def grow(self, growth: Growth) -> None:
         """Take in an entry of ``growth``."""
-        per_day: tuple[float, float] = growth.per_day_bytes
-        if writes_per_day and growth.per_write_bytes is not None:
-            low, high = growth.per_write_bytes
-            per_day = (low * writes_per_day, high * writes_per_day)
         between, name = self.draws.between, growth.name
         driver = self._source(
             Source(
                 name=name,
-                per_day=between(f"growth/{name}", per_day, growth.distribution),
+                per_day=between(f"growth/{name}", growth.per_day_bytes, growth.distribution),
                 trend=np.expm1(np.log1p(between(f"trend/{name}", growth.per_month)) / MONTH_DAYS),
                 level=between(f"level/{name}", growth.level_bytes),
                 age_days=growth.age_s / DAY_S,

@@ -10,6 +10,7 @@ from gxsim.model.model import Model
 from gxsim.model.storage import Backup, Growth, StorageStatement, Store
 from gxsim.state import ClusterState
 from gxsim.storage.amounts import decimal, span
+from gxsim.storage.coupling import coupled
 from gxsim.storage.drivers import DAY_S, MONTH_DAYS, interval_s, series_of, writes_per_day
 from gxsim.storage.places import Place, container_counts, places
 from gxsim.units import human_bytes, human_duration
@@ -40,7 +41,7 @@ class Cluster:
 
 def judge(state: ClusterState, model: Model) -> list[Finding]:
     """Every statement of the model against the cluster, in the order in which they are made."""
-    cluster = Cluster(state=state, model=model, places=places(state))
+    cluster = Cluster(state=state, model=coupled(model), places=places(state))
     return [FIGURES[statement.figure](cluster, statement) for statement in model.storage_statements]
 
 
