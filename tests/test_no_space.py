@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gxsim.controllers.no_space import ROOM_BYTES, software_of
+from gxsim.controllers.writable import writable
 from gxsim.engine.simulation import Simulation
 from gxsim.engine.start import start
 from gxsim.errors import ScenarioError
@@ -21,7 +22,6 @@ from gxsim.scheduler import Framework
 from gxsim.state import ClusterState
 from gxsim.storage.contents import contents
 from gxsim.storage.disk_levels import disk_levels
-from gxsim.storage.writable import writable
 from gxsim.timeline import Timeline
 
 GB = 1e9

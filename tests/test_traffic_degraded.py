@@ -15,6 +15,7 @@ from gxsim.kernels.retransmission import (
     mean_retransmission_s,
     retransmission_s,
 )
+from gxsim.load.scenario import load
 from gxsim.observe.traffic import tables_of
 from gxsim.rng import Streams
 from gxsim.study.simulate import simulate
@@ -154,3 +155,39 @@ def test_who_waits_for_a_pod_that_hangs_may_try_another(tmp_path: Path) -> None:
     _, phases = felt(tmp_path, hang, paths=retrying)
     assert phases["undetected"]["answered_percent"] == pytest.approx(75.0, abs=2.0)
     assert phases["undetected"]["p90_s"] > 1.0 > phases["undetected"]["p50_s"]
+
+
+# ---- stores on a full disk ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("image", "cause"), [("couchdb:3.3", "read_only"), ("postgres:16", "refused")])
+def test_a_store_on_a_full_disk_answers_reads_and_refuses_writes_or_ends(
+    tmp_path: Path, image: str, cause: str
+) -> None:
+    """Half of all requests write; the disk of the only store is full from 200 s to 300 s; kubelets evict nobody."""
+    steps = ["proxy", "default/front", "default/back"]
+    full = {"kind": "IOChaos", "action": "disk-fill", "selector": WEST, "parameters": {"percent": "100%"}}
+    fault = {"name": "full", "at": "200s", "duration": "100s", **full}
+    paths = [{**path("write", steps), "share": 0.5, "writes": True}, {**path("read", steps), "share": 0.5}]
+    small_world(tmp_path, faults=[fault], paths=paths, stations=FIXED, network=network("links"))
+    written = (tmp_path / "cluster.yaml").read_text().replace("pods: '20'", "pods: '20'\n    ephemeral-storage: 100G")
+    head, back = written.split("name: back", 1)
+    (tmp_path / "cluster.yaml").write_text(f"{head}name: back{back.replace('image: any', f'image: {image}', 1)}")
+    text = (tmp_path / "model.yaml").read_text()
+    kubelet = "  kubelet: {nodefsAvailable: 0, imagefsAvailable: 0}\n"
+    (tmp_path / "model.yaml").write_text(text.replace("spec:\n", f"spec:\n{kubelet}"))
+    result = simulate(load(tmp_path / "scenario.yaml"))
+    traffic = run_traffic(result.case.model, result.state, result.timeline, Streams(1), keep_writes=True)
+    (table, *_) = tables_of(traffic, result.state)
+    rows = [one for one in table.rows() if one["population"] == "all" and one["phase"] not in ("before", "after")]
+    writes = [one for one in rows if one["path"] == "write"]
+    reads = [one for one in rows if one["path"] == "read"]
+    assert sum(one[cause] for one in writes) > 0
+    done_s = traffic.writes_s["default/back"]
+    assert not ((done_s > 200.1) & (done_s < 300.0)).any()
+    assert (done_s > 310.0).any()
+    if cause == "read_only":
+        assert all(one["answered"] == one["sent"] for one in reads)
+        assert sum(one["answered"] for one in writes) <= 5  # of those under way
+    else:
+        assert sum(one["answered"] for one in reads) < 0.05 * sum(one["sent"] for one in reads)

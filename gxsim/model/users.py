@@ -12,6 +12,7 @@ FAILURES = (
     "noConnection",
     "noAnswer",
     "full",
+    "readOnly",
     "lost",
     "timedOut",
     "tooLate",

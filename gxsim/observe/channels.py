@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.consensus.history import LeaderHistory
+from gxsim.controllers.writable import writable
 from gxsim.errors import ScenarioError
 from gxsim.kernels.intervals import combine, count, steps
 from gxsim.kernels.uptime import ALWAYS, Windows, both, either, windows_of
@@ -14,7 +15,6 @@ from gxsim.model.ledger import Ledger
 from gxsim.observe.legs import PROJECTOR, SUBMITTER, distances
 from gxsim.observe.services import ServiceSeries
 from gxsim.state import ClusterState, owner_name
-from gxsim.storage.writable import writable
 from gxsim.timeline import Timeline
 from gxsim.traffic.delivery import Orderer
 from gxsim.traffic.endpoints import selected

@@ -3,9 +3,9 @@
 import numpy as np
 
 from gxsim.controllers.no_space import software_of
+from gxsim.controllers.writable import writable
 from gxsim.observe.table import Table
 from gxsim.state import ClusterState
-from gxsim.storage.writable import writable
 from gxsim.timeline import Timeline
 
 COLUMNS = ("node", "from_s", "to_s", "pod", "software", "at_full", "what", "back_s")

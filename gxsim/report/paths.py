@@ -21,6 +21,7 @@ CAUSE_WORDS = {
     "no_connection": "endpoint out of reach",
     "no_answer": "endpoint that hangs",
     "full": "refused by a full pod",
+    "read_only": "refused by a store with a full disk",
     "lost": "lost with a pod",
     "timed_out": "no pod answered in time",
     "too_late": "too late",

@@ -21,6 +21,7 @@ from gxsim.traffic.endpoints import HANGING, NOBODY, REFUSED, SILENT
 from gxsim.traffic.entry import Entry
 from gxsim.traffic.holding import Releases
 from gxsim.traffic.hops import Ends, Hops, outside
+from gxsim.traffic.read_only import refused
 from gxsim.traffic.retries import Again, Habits, verdict
 from gxsim.traffic.routes import USER, Plan, Route
 from gxsim.traffic.stages import Stage, found_by, stage_of
@@ -32,6 +33,7 @@ from gxsim.traffic.tally import (
     HANGING_POD,
     LOST,
     NO_ENDPOINT,
+    READ_ONLY,
     SERVICE,
     TOO_LATE,
     WAIT,
@@ -203,7 +205,12 @@ class Flow:
     def leave(self, batch: Batch, departures: NDArray, gone: dict[int, NDArray]) -> None:
         """Send requests that have been served on to the next step, or back to their users; *gone* are not, by cause."""
         route = self.plan.routes[batch.route]
+        last = batch.step + 1 == len(route.stops)
         served = np.ones(len(departures), bool)
+        if last and route.path.writes and self.plan.stops[route.stops[-1]].room:
+            room = self.plan.stops[route.stops[-1]].room
+            over = np.logical_or.reduce([*gone.values()])
+            gone = {**gone, READ_ONLY: refused(room, batch.lane, departures) & ~over}
         for cause, which in gone.items():
             if which.any():
                 self._free(batch, batch.step, departures, which)
@@ -216,7 +223,6 @@ class Flow:
             self.fail(batch, LOST, ~alive, at_s)
             batch.join.answer(batch.step, batch.row[alive], at_s[alive])
             return
-        last = batch.step + 1 == len(route.stops)
         if last and route.path.writes and self.written_s is not None:
             written = self.written_s.setdefault(route.path.steps[-1], [])
             self.count(written.append, departures)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gxsim.kernels.intervals import at
 from gxsim.state.degradation import change_times
 from gxsim.traffic.endpoints import NOBODY
+from gxsim.traffic.read_only import changes_s, refused
 from gxsim.traffic.routes import Plan, Stop
 
 PHASES = ("before", "degraded", "undetected", "outage", "after")
@@ -34,16 +35,21 @@ def slots(plan: Plan, horizon_s: float) -> Slots:
 
     ``degraded`` is when everyone answers and a fault slows some link, processor or disk down; ``undetected`` when some
     step of a path has endpoints that are dead and still listed; ``outage`` when one has fewer that answer than at the
-    start, or when a node that DNS answers is down; ``after`` when all is well again.
+    start, or refuses writes because its disk is full, or when a node that DNS answers is down; ``after``
+    when all is well again.
     """
     slow_s = change_times(plan.degradations)
-    grid = np.unique(np.concatenate([[0.0], plan.down_s, slow_s, *(stop.endpoints.times_s for stop in plan.stops)]))
+    answers_s = (stop.endpoints.times_s for stop in plan.stops)
+    writes_s = (changes_s(stop.room) for stop in plan.stops)
+    grid = np.unique(np.concatenate([[0.0], plan.down_s, slow_s, *answers_s, *writes_s]))
     grid = grid[grid < horizon_s]
     undetected, missing = np.zeros(len(grid), bool), np.zeros(len(grid), bool)
     for stop in plan.stops:
         times_s = stop.endpoints.times_s
         listed, answering = _counts(stop)
         missing |= at(times_s, answering < answering[0], grid).astype(bool)
+        for lane in stop.room:
+            missing |= refused(stop.room, np.full(len(grid), lane), grid)
         if stop.edge is None:
             undetected |= at(times_s, listed > answering, grid).astype(bool)
     for node in np.unique(plan.entry):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.errors import ScenarioError
+from gxsim.kernels.uptime import Windows
 from gxsim.model.model import Model
 from gxsim.model.paths import Parallel, Path, Station
 from gxsim.model.users import Edge
@@ -19,6 +20,7 @@ from gxsim.timeline import Timeline
 from gxsim.traffic.delays import node_delays, user_delays
 from gxsim.traffic.endpoints import Endpoints, edge_endpoints, service_endpoints
 from gxsim.traffic.processors import Cores, lane_cores
+from gxsim.traffic.read_only import room_of
 
 USER = -1  # the caller of a path's first step
 NOWHERE = -1  # column of a node that does not host the edge
@@ -31,6 +33,7 @@ class Stop:
     *edge* is set for a proxy on nodes; ``column`` (nodes,) is then where each node stands among its hosts. ``cores``
     (lanes,) is the CPU that all visits of a pod share, from when on, at a station that computes; None where its servers
     serve in turn. ``within`` is set for connections that a pod of the step before keeps: visits stay in that pod.
+    ``room`` is when lanes took writes, of those that refuse them at some time; none where no path writes.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Stop:
     edge: Edge | None
     column: NDArray
     cores: tuple[Cores, ...] | None
+    room: Mapping[int, Windows]
     within: bool = False
 
     @property
@@ -141,7 +145,8 @@ def plan_traffic(model: Model, state: ClusterState, timeline: Timeline) -> Plan:
     """
     paths = [path for path in model.paths if path.share > 0]
     names = list(dict.fromkeys(step for path in paths for step in path.steps))
-    known = {name: _stop(model, state, timeline, name) for name in names}
+    written = {path.steps[-1] for path in paths if path.writes}
+    known = {name: _stop(model, state, timeline, name, written=name in written) for name in names}
     ways = [_with_pools(path, known) for path in paths]
     index = {name: number for number, name in enumerate(known)}
     stops = tuple(known.values())
@@ -178,7 +183,7 @@ def _check_populations(model: Model, state: ClusterState, stops: tuple[Stop, ...
                 )
 
 
-def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> Stop:
+def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str, *, written: bool) -> Stop:
     station = next((s for s in model.stations if fnmatchcase(name, s.step)), None)
     if station is None:
         raise ScenarioError(f"step {name}", "no station says what a visit costs; add one under stations")
@@ -187,15 +192,16 @@ def _stop(model: Model, state: ClusterState, timeline: Timeline, name: str) -> S
     if edge is not None:
         column[[state.node_index[host] for host in edge.nodes]] = np.arange(len(edge.nodes))
         endpoints = edge_endpoints(state, timeline, edge)
-        return Stop(name=name, station=station, endpoints=endpoints, edge=edge, column=column, cores=None)
+        return Stop(name=name, station=station, endpoints=endpoints, edge=edge, column=column, cores=None, room={})
     service = next((s for s in state.cluster.services if f"{s.namespace}/{s.name}" == name), None)
     if service is None:
         raise ScenarioError(f"step {name}", "there is no such Service and no such edge; write namespace/service")
     endpoints = service_endpoints(state, timeline, service)
     if service.session_affinity == "ClientIP" and not station.connections:
         station = dataclasses.replace(station, connections=1)  # all that comes from one address goes to one pod
+    room = room_of(state, timeline, endpoints.lanes) if written else {}
     cores = lane_cores(model, state, timeline, station, endpoints.lanes) if station.cpu_bound else None
-    return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column, cores=cores)
+    return Stop(name=name, station=station, endpoints=endpoints, edge=None, column=column, cores=cores, room=room)
 
 
 def _with_pools(path: Path, known: dict[str, Stop]) -> list[tuple[str, str | None]]:

@@ -16,13 +16,13 @@ CAUSES = (
     "no_connection",
     "no_answer",
     "full",
+    "read_only",
     "lost",
     "timed_out",
     "too_late",
 )
-ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE, HANGING_POD, FULL, LOST, TIMED_OUT, TOO_LATE = (
-    range(11)
-)
+ANSWERED, EDGE_DOWN, RATE_LIMITED, NO_ENDPOINT, DEAD_POD, DEAD_NODE = range(6)
+HANGING_POD, FULL, READ_ONLY, LOST, TIMED_OUT, TOO_LATE = range(6, 12)
 VISITS, TRAVEL, WAIT, SERVICE = range(4)
 
 
