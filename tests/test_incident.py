@@ -15,6 +15,7 @@ from gxsim.observe.causes import REMEDIES, Causes
 from gxsim.observe.events import event_table
 from gxsim.observe.happenings import happenings
 from gxsim.observe.incident import incident
+from gxsim.observe.incident_control_plane import counted_by_kind
 from gxsim.observe.incident_strikes import DEEDS
 from gxsim.observe.pods import pod_fates
 from gxsim.observe.services import service_intervals, service_series, service_table
@@ -234,3 +235,9 @@ def test_an_event_that_came_again_keeps_its_first_and_last_time() -> None:
 
 def test_every_kind_of_fault_has_words_in_the_story() -> None:
     assert {action for _, action in FAULTS} <= set(DEEDS)
+
+
+def test_objects_of_several_kinds_are_counted_by_kind() -> None:
+    nodes = [Event(0.0, "Node", name, "NoSpaceLeft", "full") for name in ("one", "two")]
+    pods = [Event(0.0, "Pod", "shop/db-0", "NoSpaceLeft", "full")] * 2
+    assert counted_by_kind([*nodes, *pods]) == "2 nodes and 1 pod"

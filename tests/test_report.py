@@ -409,7 +409,7 @@ def test_the_incident_of_a_terminal_is_short_and_keeps_what_matters_most(result:
         ["23:06:55", "control plane", "pod shop/web-3 is bound: on node-1"],
         ["23:06:55", "control plane", "pod shop/web-3 is Ready"],
         ["23:06:55", "service", "shop/web is whole again, after 5m55s with fewer"],
-        ["23:40:00", "truth", "every member is up of db (3 of 3 up)"],
+        ["23:40:00", "truth", "every member is up again of db (3 of 3 up)"],
         ["23:40:00", "control plane", "pod shop/db0-0 is Ready again"],
         ["23:40:00", "control plane", "node-0 counts as Ready again"],
         ["23:40:00", "service", "shop/db is whole again, after 39m with fewer"],

@@ -41,7 +41,7 @@ NEWS: dict[str, tuple[str, str, str]] = {
     "ServerExited": (TRUTH, "dead", "the K3s server{n} on {who} exit{s}: etcd cannot write"),
     "Evicted": (CONTROL_PLANE, "deleted", "the kubelet evicts {who}"),
     "OOMKilling": (TRUTH, "dead", "out of memory: the containers of {who} are killed"),
-    "NoSpaceLeft": (TRUTH, "dead", "no space left on device for {who}"),
+    "NoSpaceLeft": (TRUTH, "dead", "writes fail with 'no space left on device' on {who}"),
     "DiskLost": (TRUTH, "volumes lost", "the data of {who} is lost"),
 }
 
@@ -178,7 +178,7 @@ def _memberships(groups: Sequence[QuorumSeries]) -> Iterator[Entry]:
             held.append(f"{one.name} ({up if back else fewest} of {one.voters} up)")
         told = [f"the majority is lost by {listed(lost)}"] if lost else []
         told += [f"the majority is kept by {listed(kept)}"] if kept else []
-        told += [f"every member is up of {listed(whole)}"] if whole else []
+        told += [f"every member is up again of {listed(whole)}"] if whole else []
         names = listed([one.name for one in found])
         yield Entry(from_s, TRUTH, "quorum", names, "; ".join(told), to_s, len(found))
 
@@ -198,14 +198,20 @@ def events(scene: Scene, causes: Causes) -> Iterator[Entry]:
             yield _news(scene, causes, reason, found[first:past])
 
 
+def counted_by_kind(found: Sequence[Event]) -> str:
+    """``1 node and 5 pods``: how many objects of each kind Events are about."""
+    names: dict[str, set[str]] = {}
+    for event in found:
+        names.setdefault(event.kind.lower() if event.kind in ("Node", "Pod") else event.kind, set()).add(event.name)
+    return listed([counted(len(names[kind]), kind) for kind in names])
+
+
 def _news(scene: Scene, causes: Causes, reason: str, found: Sequence[Event]) -> Entry:
     names = list(dict.fromkeys(event.name for event in found))
     tries = sum(event.count for event in found)
     from_s = found[0].time_s
     to_s = max(event.time_s if event.last_s is None else event.last_s for event in found)
-    kinds = {event.kind for event in found}
-    noun = "object" if len(kinds) > 1 else "pod" if kinds == {"Pod"} else found[0].kind
-    who = counted(len(names), noun) if len(names) > 2 else listed(names)
+    who = counted_by_kind(found) if len(names) > 2 else listed(names)
     what, event, text = NEWS.get(reason, (CONTROL_PLANE, "event", f"{reason}: {{message}} ({{who}})"))
     one = len(names) == 1
     words = {"s": "s" if one else "", "n": "" if one else "s"}
