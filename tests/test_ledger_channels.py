@@ -59,6 +59,26 @@ def test_orderers_that_vanish_with_their_node_do_not_close_their_streams(lost: R
     assert all(one.up[0, 1] == 300.0 for one in vanished)
 
 
+def test_a_peer_commits_nothing_while_its_state_database_on_another_node_is_full() -> None:
+    case = gxsim.load(ROOT / "scenarios" / "node-loss.yaml")
+    (ledger,) = case.model.ledgers
+    far = replace(ledger, state_databases={"fabric/peer0-org1": "fabric/couchdb-peer0-org2"})
+    scenario = replace(case.scenario, faults=(), horizon_s=1200.0, expect=(), data_plane=())
+    result = simulate(replace(case, scenario=scenario, model=replace(case.model, ledgers=(far,))))
+    pods, nodes = result.state.pod_names, result.timeline.at("pod_node", 0.0)
+    node, own = (int(nodes[pods.index(name)]) for name in ("couchdb-peer0-org2-0", "peer0-org1-0"))
+    assert node != own
+    for time_s, room in ((0.0, 1.0), (700.0, 0.0), (800.0, 1.0)):
+        result.timeline.level(f"writable/{result.timeline.node_names[node]}", time_s, room)
+    assert channel(result).peers["fabric/peer0-org1"].ravel()[1:3].tolist() == [700.0, 800.0]
+
+
+def test_a_state_database_belongs_to_a_peer_of_the_ledger(lost: Result) -> None:
+    (ledger,) = lost.case.model.ledgers
+    with pytest.raises(ValueError, match=r"^stateDatabases: 'fabric/peer9' is no peer of this ledger; expected one of"):
+        replace(ledger, state_databases={"fabric/peer9": "fabric/couchdb-peer0-org1"})
+
+
 def test_a_peer_commits_nothing_while_its_disk_takes_no_writes(lost: Result) -> None:
     before = channel(lost)
     node = lost.timeline.node_names[int(lost.timeline.at("pod_node", 0.0)[lost.state.pod_names.index("peer0-org2-0")])]

@@ -96,6 +96,11 @@ class Ledger:
     preferred_max_bytes: int = spec(2 * MIB, doc="Bytes that cut a block", ge=1)
     max_inflight_blocks: int = spec(5, doc="Blocks proposed and not committed; no transaction is taken meanwhile", ge=1)
     state_database: str = spec("goleveldb", doc="State database of the peers", choices=("goleveldb", "CouchDB"))
+    state_databases: Mapping[str, str] = spec(
+        doc="Service of each peer's CouchDB, by the peer's; while none answers, or its disk is full, the peer can "
+        "neither endorse nor commit",
+        factory=dict,
+    )
     leader_peers: str = spec(
         EVERY,
         doc="Which peers get blocks from orderers: every one, the first of each organisation, or one it elects",
@@ -109,6 +114,10 @@ class Ledger:
     source: str = spec(doc="Where the values come from")
 
     def __post_init__(self) -> None:
+        for peer in self.state_databases:
+            if peer not in self.peers:
+                known = ", ".join(self.peers)
+                raise ValueError(f"stateDatabases: {peer!r} is no peer of this ledger; expected one of {known}")
         if self.leader_peers != EVERY and not self.gossip:
             raise ValueError(
                 f"leaderPeers: {self.leader_peers} leaves the other peers without blocks; write gossip: true, or every"

@@ -1,6 +1,6 @@
 """The channels of a model in one run: when orderers, peers, submitters and projectors of each were there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def channel_of(
     outside the cluster, which is always there, as does a Service without a selector.
     """
     up = {f"{one.namespace}/{one.name}": NEVER if one.selector else ALWAYS for one in state.cluster.services}
-    for name in (ledger.chaincode, ledger.outbox, *ledger.peers):
+    for name in (ledger.chaincode, ledger.outbox, *ledger.peers, *ledger.state_databases.values()):
         if name and name not in up:
             problem = f"there is no Service {name!r}; {unknown_name(name, list(up))}"
             raise ScenarioError(f"ledger {ledger.name}", problem)
@@ -54,7 +54,7 @@ def channel_of(
         orderers=orderers_of(history, timeline),
         submitter=workload_windows(pods[SUBMITTER], timeline) if ledger.submitter else ALWAYS,
         chaincode=up[ledger.chaincode],
-        peers={peer: both(up[peer], _room(pods[peer], timeline)) for peer in ledger.peers},
+        peers={peer: _peer(peer, ledger, up, state, timeline) for peer in ledger.peers},
         projector=workload_windows(pods[PROJECTOR], timeline) if ledger.projector else ALWAYS,
         legs=found.legs,
         open=found.open,
@@ -76,8 +76,21 @@ def _of_workload(ledger: Ledger, name: str, state: ClusterState) -> NDArray:
     return np.array([one == name for one in of], bool)
 
 
+def _peer(peer: str, ledger: Ledger, up: Mapping[str, Windows], state: ClusterState, timeline: Timeline) -> Windows:
+    """When a peer can commit: it answers, so does its state database, and both have room on their disks.
+
+    Fabric's peer panics when its CouchDB fails a commit, and at each start until that answers; that it needs a moment
+    to start after its database is back is left out.
+    """
+    names = [peer, *(ledger.state_databases[one] for one in (peer,) if one in ledger.state_databases)]
+    windows = ALWAYS
+    for name in names:
+        windows = both(windows, both(up[name], _room(_of_service(name, state), timeline)))
+    return windows
+
+
 def _room(pods: NDArray, timeline: Timeline) -> Windows:
-    """When a disk of the nodes that a peer's pods have run on takes writes: without one it commits nothing.
+    """When a disk of the nodes that a peer's or database's pods have run on takes writes.
 
     Known images of peers end by themselves then; this holds for any other.
     """
