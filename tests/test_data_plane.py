@@ -1,11 +1,14 @@
 """A run's leaders and ledger: they follow the Timeline, keep count, and tell the story of two lost nodes."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
-from gxsim.report.ledger import drained, stall_s
+from gxsim.observe.ledger import LedgerSeries
+from gxsim.report.ledger import drained, idle_s, stall_s
 from gxsim.study.result import Result
 from gxsim.study.simulate import simulate
 
@@ -60,3 +63,11 @@ def test_every_subset_of_the_documented_orderers_is_listed(one_lost: Result) -> 
     assert len(members) == 2**5
     assert sum(one["quorum"] for one in members) == 1 + 5 + 10, "any two of five may be lost"
     assert [lost for lost, kept in nodes.items() if kept and lost] == ["srv1089618", "srv1089624", "srv1092158"]
+
+
+def test_a_ledger_without_commands_is_idle_and_does_not_stand_still() -> None:
+    """Series of 10 s: commands wait for 30 s, then none come for 40 s."""
+    waiting, committed = np.array([0, 5, 9, 9, 0, 0, 0, 0, 0, 1]), np.array([2, 0, 0, 0, 9, 0, 0, 0, 0, 1])
+    series = SimpleNamespace(time_s=np.arange(10.0, 110.0, 10.0), uncommitted=waiting, committed=committed)
+    assert stall_s(cast(LedgerSeries, series)) == 30.0
+    assert idle_s(cast(LedgerSeries, series)) == 40.0

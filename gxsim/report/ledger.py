@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gxsim.kernels.intervals import runs
 from gxsim.observe.ledger import LedgerSeries
@@ -15,6 +16,7 @@ from gxsim.study.result import Result
 
 FEW = "not enough data"
 QUIET = 0.05  # of a run at least passes before anything goes wrong
+IDLE_S = 60.0  # so long without a command is worth a word
 LATENCY_WORDS = {
     "created_to_acknowledged": "command to acknowledgement",
     "submitted_to_committed": "submission to commit",
@@ -30,7 +32,7 @@ def channels(result: Result) -> Grid:
     start_s = result.case.scenario.clock_s
     rows = []
     for one in result.ledgers:
-        stalled_s, drained_s = stall_s(one), drained(one)
+        stalled_s, drained_s, waiting_s = stall_s(one), drained(one), idle_s(one)
         tone: Tone = "bad" if stalled_s else ""
         rows.append(
             row(
@@ -38,6 +40,7 @@ def channels(result: Result) -> Grid:
                 f"{int(one.committed.sum()):,}",
                 f"{int(one.height[-1]):,}",
                 Cell(duration(stalled_s) if stalled_s else "–", tone),
+                Cell(duration(waiting_s), "warn") if waiting_s >= IDLE_S else "–",
                 Cell(f"{int(one.outbox.max()):,}", tone),
                 "–" if drained_s is None or not stalled_s else time_of_day(drained_s, start_s),
                 duration(float(one.projector_lag_s.max())),
@@ -48,12 +51,16 @@ def channels(result: Result) -> Grid:
         Column("Committed", True),
         Column("Blocks", True, 92),
         Column("Stood still", True),
+        Column("Had nothing", True),
         Column("Outbox at most", True),
         Column("Caught up at", True),
         Column("Projector lag at most", True),
     )
     limits = " ".join(_limit(result.tables, one.name) for one in result.ledgers)
-    note = f"Commands from the outbox through endorsement, ordering and commit to the projection. {limits}".strip()
+    note = (
+        "Commands from the outbox through endorsement, ordering and commit to the projection. Stood still: commands "
+        f"waited and none was committed. Had nothing: no command came. {limits}"
+    ).strip()
     return Grid(name="ledger", title="Ledger", note=note, columns=columns, rows=tuple(rows))
 
 
@@ -142,9 +149,18 @@ def saturation(table: Table) -> Grid:
     return Grid(name="ledger_saturation", title="Saturation, by sweep", note=note, columns=columns, rows=rows)
 
 
+def idle_s(series: LedgerSeries) -> float:
+    """The longest stretch without a commit because there was no command, to the width of a bin."""
+    return _longest_s(series, (series.committed == 0) & (series.uncommitted == 0))
+
+
 def stall_s(series: LedgerSeries) -> float:
     """The longest stretch without a commit while commands waited, to the width of a bin."""
-    first, past = runs((series.committed == 0) & (series.uncommitted > 0))
+    return _longest_s(series, (series.committed == 0) & (series.uncommitted > 0))
+
+
+def _longest_s(series: LedgerSeries, holds: NDArray) -> float:
+    first, past = runs(holds)
     return float((past - first).max() * np.diff(series.time_s, prepend=0.0)[0]) if len(first) else 0.0
 
 
