@@ -172,3 +172,12 @@ def test_data_with_two_copies_is_gone_when_both_disks_are(case: Case, state: Clu
     nowhere = dataclasses.replace(model, backups=())
     losses = second_losses(state, nowhere, exposures(state, nowhere, Ends()))
     assert losses[0].gone_together == ("fabric/peer*-org2",)
+
+
+def test_every_redis_of_the_documented_environments_keeps_a_file_that_a_crash_leaves() -> None:
+    case = load("gx/testnet-devnet")
+    state, _ = started(case, case.placement)
+    found = [one for one in exposures(state, case.model, Draws(Streams(1), 200), None) if one.workload == "redis"]
+    crashes = {one.namespace: one.lost_s.max() for one in found if one.loss == "pod crash" and one.store.in_force}
+    assert crashes["backend-mainnet"] <= 6 * HOUR_S + 30  # --save 21600 1, and the time of the copy
+    assert max(crashes["backend-testnet"], crashes["backend-devnet"]) <= HOUR_S + 30  # Redis' own save points
