@@ -88,3 +88,17 @@ def test_a_peer_commits_nothing_while_its_disk_takes_no_writes(lost: Result) -> 
     changed = [peer for peer in before.peers if not np.array_equal(before.peers[peer], after.peers[peer])]
     assert "fabric/peer0-org2" in changed
     assert [after.peers["fabric/peer0-org2"][-2, 1], after.peers["fabric/peer0-org2"][-1, 0]] == [700.0, 800.0]
+
+
+def test_a_leader_that_is_cut_off_still_takes_what_clients_beside_it_send() -> None:
+    """Half of the submitters run beside orderer2, which leads: theirs is lost until it notices."""
+    case = gxsim.load(ROOT / "scenarios" / "server-cut.yaml")
+    fault = replace(case.scenario.faults[0], at_s=300.0, duration_s=60.0)
+    fault = replace(fault, selector=replace(fault.selector, nodes=("srv1089624",)), target=None)
+    scenario = replace(case.scenario, faults=(fault,), horizon_s=600.0, expect=(), data_plane=())
+    found = channel(simulate(replace(case, scenario=scenario)))
+    times_s, share = found.stray
+    taken = np.flatnonzero(share)
+    assert set(share[taken]) == {0.5}
+    assert times_s[taken[0]] == found.reigns.to_s[0] == 300.0
+    assert 301.0 <= times_s[taken[-1] + 1] <= 302.0, "one to two election timeouts of 1 s"

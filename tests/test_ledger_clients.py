@@ -91,6 +91,17 @@ def test_nothing_is_lost_for_good_at_a_leader_change(broadcast: str) -> None:
     assert 1 <= sum(part.lost for part in parts) <= 45, "at most one batch"
 
 
+def test_what_a_leader_without_a_majority_acknowledges_is_lost_and_sent_again() -> None:
+    """Two of five orderers follow it for ten seconds: two in five of 400 submissions, each sent again later."""
+    stray = (np.array([0.0, 100.0, 110.0]), np.array([0.0, 0.4, 0.0]))
+    parts = passed(Channel(ledger=LEDGER, stray=stray), 40, 300)
+    again = column(parts, "attempts") > 1
+    assert sum(part.lost for part in parts) == again.sum() == pytest.approx(160, abs=40)
+    assert len(np.unique(column(parts, "created_s"))) == len(column(parts, "created_s"))
+    late_s = column(parts, "ordered_s")[again] - column(parts, "acknowledged_s")[again]
+    assert late_s.min() >= LEDGER.patience.commit_timeout_s
+
+
 def test_a_client_that_follows_the_blocks_sends_nothing_twice() -> None:
     series = watched(LEDGER)
     assert (series.resubmitted, series.duplicates, series.applied_twice) == (0, 0, 0)

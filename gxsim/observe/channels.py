@@ -12,7 +12,7 @@ from gxsim.kernels.intervals import combine, count, steps
 from gxsim.kernels.uptime import ALWAYS, Windows, both, either, windows_of
 from gxsim.load.fields import unknown_name
 from gxsim.model.ledger import Ledger
-from gxsim.observe.legs import PROJECTOR, SUBMITTER, distances
+from gxsim.observe.legs import PROJECTOR, SUBMITTER, distances, strays
 from gxsim.observe.services import ServiceSeries
 from gxsim.state import ClusterState, owner_name
 from gxsim.timeline import Timeline
@@ -58,6 +58,7 @@ def channel_of(
         projector=workload_windows(pods[PROJECTOR], timeline) if ledger.projector else ALWAYS,
         legs=found.legs,
         open=found.open,
+        stray=strays(history, pods[SUBMITTER], timeline),
     )
 
 

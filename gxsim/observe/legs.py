@@ -85,3 +85,40 @@ def _between(
     passes = links.passes[there, back] & links.passes[back, there].T
     delay_s = delays_s[np.ix_(one[0], other[0])] + links.delay_s[there, back]
     return float(delay_s[passes].mean()) if passes.any() else np.inf
+
+
+def strays(history: LeaderHistory, submitter: NDArray, timeline: Timeline) -> Leg:
+    """(changes,) times, and which share of submissions meets a leader without a majority.
+
+    That is one which was cut off and has not noticed: it acknowledges what it will never order. Each *submitter* (mask
+    of pods) asks any orderer within its reach, and what follows such a leader hands its submissions to it.
+    A submitter outside the cluster reaches every orderer that is up.
+    """
+    times_s = np.unique(np.concatenate([[0.0], history.times_s, change_times(timeline.degradations)]))
+    if not any(one.severs for one in timeline.degradations):
+        return times_s[:1], np.zeros(1)
+    return times_s, np.array([_stray(history, submitter, timeline, time_s) for time_s in times_s.tolist()])
+
+
+def _stray(history: LeaderHistory, submitter: NDArray, timeline: Timeline, time_s: float) -> float:
+    members = history.members
+    change = max(int(np.searchsorted(members.times_s, time_s, side="right")) - 1, 0)
+    up = np.flatnonzero(members.running[change] & (members.node[change] >= 0))
+    last = max(int(np.searchsorted(history.times_s, time_s, side="right")) - 1, 0)
+    leader = int(history.rival[last]) if history.rival[last] >= 0 else int(history.leader[last])
+    if leader not in up or (history.rival[last] < 0 and history.writable[last]):
+        return 0.0
+    running = timeline.at("pod_running", time_s) > 0
+    node = timeline.at("pod_node", time_s)
+    clients = np.flatnonzero(submitter & running & (node >= 0))
+    ends = np.concatenate([members.node[change][up], node[clients]])
+    pods = np.concatenate([members.pod[change][up], clients])
+    passes = links_at(timeline.degradations, time_s, ends, pods).passes
+    both = passes & passes.T
+    follow = both[: len(up), int(np.flatnonzero(up == leader)[0])]
+    if 2 * int(follow.sum()) > len(members.names):  # nobody is cut off: its first commit is still under way
+        return 0.0
+    reach = both[len(up) :, : len(up)] if submitter.any() else np.ones((1, len(up)), bool)
+    asked = reach.sum(axis=1)
+    shares = (reach & follow).sum(axis=1)[asked > 0] / asked[asked > 0]
+    return float(shares.mean()) if len(shares) else 0.0

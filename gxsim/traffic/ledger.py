@@ -37,6 +37,8 @@ class Channel:
     ``peers`` says by Service when a peer answers and can write; one that is not listed always does. ``legs`` has
     one-way delays of the network by name (``endorse/ORGANISATION``, ``submit``, ``forward``, ``deliver/PEER``,
     ``event``) and ``open`` when a message gets through; a leg that is not listed has no delay and is always open.
+    ``stray`` (changes,) are times, and which share of submissions from each on is acknowledged by a leader that is cut
+    off from the majority, so that nobody ever orders them.
     """
 
     ledger: Ledger
@@ -48,6 +50,7 @@ class Channel:
     projector: Windows = field(default_factory=lambda: ALWAYS)
     legs: Mapping[str, Leg] = field(default_factory=dict)
     open: Mapping[str, Windows] = field(default_factory=dict)
+    stray: Leg = field(default_factory=lambda: (np.zeros(1), np.zeros(1)))
 
     def leg_s(self, name: str, at_s: NDArray) -> NDArray:
         """One way of a message that leaves at *at_s*, by the leg: what every hop costs, and the network's delay."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gxsim.kernels.batching import Blocks, Cutter, cut_blocks, polled
+from gxsim.kernels.intervals import at
 from gxsim.kernels.mvcc import unconflicted
 from gxsim.kernels.uptime import ALWAYS, within
 from gxsim.model.ledger import ENVELOPE, LOST, PERSISTENT
@@ -133,12 +134,12 @@ class Stages:
         rows, proposed_s = (rows, proposed_s) if unknown.all() else (rows.pick(unknown), proposed_s[unknown])
         endorsed_s, read_s = self._endorsed(rows, proposed_s)
         legs_s = self.channel.leg_s("submit", endorsed_s) + self.channel.leg_s("forward", endorsed_s)
-        arrival_s = self._taken(np.maximum.accumulate(endorsed_s + legs_s))
+        sent_s = np.maximum.accumulate(endorsed_s + legs_s)
+        rows = replace(rows, proposed_s=proposed_s, endorsed_s=endorsed_s, read_s=read_s)
+        rows, sent_s = self._without_strays(rows, sent_s)
+        arrival_s = self._taken(sent_s)
         return replace(
             rows,
-            proposed_s=proposed_s,
-            endorsed_s=endorsed_s,
-            read_s=read_s,
             acknowledged_s=np.where(np.isnan(rows.acknowledged_s), arrival_s, rows.acknowledged_s),
             answered_s=arrival_s,
             arrival_s=arrival_s,
@@ -165,6 +166,19 @@ class Stages:
         endorsed_s, read_s = proposed_s.copy(), rows.read_s.copy()
         endorsed_s[anew] = read_s[anew] = np.sort(answers_s, axis=0)[self.channel.endorsements - 1]
         return np.maximum.accumulate(endorsed_s), read_s
+
+    def _without_strays(self, rows: Waiting, sent_s: NDArray) -> tuple[Waiting, NDArray]:
+        """All but those that a leader without a majority acknowledges; they are lost, and submitted again."""
+        share = at(*self.channel.stray, sent_s)
+        if not share.any():
+            return rows, sent_s
+        strays = self.rng.random(len(sent_s)) < share
+        lost, lost_s = rows.pick(strays), sent_s[strays]
+        acknowledged_s = np.where(np.isnan(lost.acknowledged_s), lost_s, lost.acknowledged_s)
+        tries = replace(lost, acknowledged_s=acknowledged_s, answered_s=lost_s, attempts=lost.attempts + 1)
+        self.lost += len(lost)
+        self._submit_again(tries)
+        return rows.pick(~strays), sent_s[~strays]
 
     def _taken(self, sent_s: NDArray) -> NDArray:
         if self.streams is not None:
