@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import gxsim
+from gxsim.errors import ScenarioError
 from gxsim.load.servers import ROLES, with_servers
 from gxsim.model.model import ConsensusGroup, Model
 from gxsim.model.node import Node
@@ -198,3 +199,43 @@ def test_survive_loses_the_quorum_of_labelled_servers(tmp_path: Path) -> None:
     lost = {row["lost"]: row["quorum_lost"] for row in found.matrix.rows()}
     assert lost["a"] == ""
     assert lost["a, b"] == "etcd"
+
+
+# ---- faults that could not be meant ---------------------------------------------------------------------------------
+
+STOP = "kind: NodeChaos, action: node-stop, selector: {nodes: [a]}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "refused"),
+    [
+        (
+            f"{{{STOP}, trace: [[5, 10], [10, -5]]}}",
+            "spec.faults[0].trace[1]: expected a begin and a duration of at least 0 s, got 10, -5",
+        ),
+        (
+            f"{{{STOP}, trace: [[10, .nan]]}}",
+            "spec.faults[0].trace[0]: expected a begin and a duration of at least 0 s, got 10, nan",
+        ),
+        (
+            f"{{{STOP}, mtbf: 1h, schedule: 2h}}",
+            "spec.faults[0].schedule: mtbf says already when it happens; keep one of the two",
+        ),
+        (
+            f"{{{STOP}, mttr: 1h}}",
+            "spec.faults[0].mttr: only a fault with an mtbf has one; write a duration, or add the mtbf",
+        ),
+        (
+            "{kind: Workflow, action: parallel}",
+            "spec.faults[0].steps: is missing: what a parallel Workflow does",
+        ),
+        (
+            "{kind: PodChaos, action: pod-kill, selector: {namespaces: [shop], labelSelectors: {app: wbe}}}",
+            "spec.faults[0].selector.labelSelectors: selects no pod: no workload of these namespaces makes such pods",
+        ),
+    ],
+)
+def test_a_fault_that_could_not_be_meant_is_refused(play, fault: str, refused: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        play(fault)
+    assert str(error.value).endswith(refused)

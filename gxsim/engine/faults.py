@@ -12,7 +12,7 @@ from gxsim.engine.degrade import check_parameters
 from gxsim.engine.fault_kinds import PARAMETERS, STEPS, WORKFLOW, FaultKind, action_of, kind_of
 from gxsim.engine.filling import ACTIONS as FILLS
 from gxsim.engine.filling import check_filling
-from gxsim.engine.occurrences import occurrences
+from gxsim.engine.occurrences import check_times, occurrences
 from gxsim.engine.stress import check_stress
 from gxsim.engine.targets import check_selector, chosen, nearest, nodes_of, pods_of, selects_pods
 from gxsim.errors import ScenarioError
@@ -137,7 +137,10 @@ def injections(state: ClusterState, faults: Sequence[Fault]) -> list[Injection]:
 
 
 def _injection(state: ClusterState, fault: Fault, path: str) -> Injection:
+    check_times(fault, path)
     if fault.kind == WORKFLOW and fault.action in STEPS:
+        if fault.action != "suspend" and not fault.steps:
+            raise ScenarioError(f"{path}.steps", f"is missing: what a {fault.action} {WORKFLOW} does")
         return Injection(fault, steps=[_step(state, fault, i, path) for i in range(len(fault.steps))])
     kind = kind_of(fault, path)
     if fault.steps:

@@ -1,12 +1,28 @@
 """When a fault happens: pairs of pause and duration, whatever the fault is."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
+from gxsim.errors import ScenarioError
 from gxsim.model.fault import Fault
 
 Occurrence = tuple[float, float | None]  # pause since the last end in seconds, duration (None: for ever)
+
+
+def check_times(fault: Fault, path: str) -> None:
+    """Raise ScenarioError where *fault* says twice when it happens, or says what nothing would read."""
+    ways = {"trace": bool(fault.trace or fault.trace_file), "mtbf": fault.mtbf_s, "schedule": fault.schedule_s}
+    given = [name for name, value in ways.items() if value]
+    if len(given) > 1:
+        raise ScenarioError(f"{path}.{given[1]}", f"{given[0]} says already when it happens; keep one of the two")
+    if fault.mttr_s is not None and fault.mtbf_s is None:
+        raise ScenarioError(f"{path}.mttr", "only a fault with an mtbf has one; write a duration, or add the mtbf")
+    for i, moment in enumerate(fault.trace):
+        if not all(0 <= value < math.inf for value in moment):
+            problem = f"expected a begin and a duration of at least 0 s, got {', '.join(f'{v:g}' for v in moment)}"
+            raise ScenarioError(f"{path}.trace[{i}]", problem)
 
 
 def occurrences(fault: Fault, rng: np.random.Generator) -> Iterator[Occurrence]:

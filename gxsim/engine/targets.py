@@ -124,6 +124,11 @@ def check_selector(state: ClusterState, selector: FaultSelector, path: str) -> N
 
 
 def _check_pods(state: ClusterState, selector: FaultSelector, path: str, namespaces: Sequence[str]) -> None:
+    if selector.label_selectors or selector.expression_selectors:
+        templates = (*state.templates, *(owner.template for owner in state.owners if owner.template is not None))
+        if not any(_selects(selector, template) for template in templates):
+            field = "labelSelectors" if selector.label_selectors else "expressionSelectors"
+            raise ScenarioError(f"{path}.{field}", "selects no pod: no workload of these namespaces makes such pods")
     owners = [f"{o.kind}/{o.name}" for o in state.owners] + [f"{o.namespace}/{o.kind}/{o.name}" for o in state.owners]
     for i, name in enumerate(selector.workloads):
         _require(name, owners, f"{path}.workloads[{i}]", "workload")
