@@ -239,3 +239,12 @@ def test_a_fault_that_could_not_be_meant_is_refused(play, fault: str, refused: s
     with pytest.raises(ScenarioError) as error:
         play(fault)
     assert str(error.value).endswith(refused)
+
+
+def test_what_a_fault_does_not_show_or_never_does_is_said(play) -> None:
+    result = play(f"{{name: late, {STOP}, at: 2h}}", "{kind: ComponentChaos, action: quorum-loss, at: 10m}")
+    assert "Never begins, as the run ends before: late." in result.assumptions
+    assert [text for text in result.assumptions if text.startswith("quorum-loss and etcd-nospace stop etcd")]
+    assert not [
+        text for text in play(f"{{{STOP}, at: 10m}}").assumptions if "Never begins" in text or "nospace" in text
+    ]

@@ -21,7 +21,7 @@ from gxsim.state.degradation import (
     Ends,
 )
 from gxsim.timeline import Timeline
-from gxsim.units import human_duration
+from gxsim.units import human_duration, listed
 
 TOKEN_LEEWAY_S = 60.0  # go-jose DefaultLeeway, by which API servers judge the times in service account tokens
 FABRIC_WINDOW_S = 900.0  # core.yaml peer.authentication.timewindow, orderer.yaml General.Authentication.TimeWindow
@@ -65,9 +65,18 @@ def caveats(timeline: Timeline, faults: Sequence[Fault], model: Model, data_plan
     ignored = sorted({name for fault in faults for name in fault.parameters if name in UNUSED})
     if ignored:
         told.append(f"Not modelled, so without effect: {', '.join(UNUSED[name] for name in ignored)}.")
+    if any(strike.action in WHOLE_ETCD for strike in timeline.strikes):
+        told.append(
+            "quorum-loss and etcd-nospace stop etcd for the control plane and leave its members up: the quorum of the "
+            "consensus group does not show it."
+        )
+    late = [fault.name or fault.action for fault in faults if fault.at_s >= timeline.horizon_s]
+    if late:
+        told.append(f"Never begins, as the run ends before: {listed(late)}.")
     return tuple(told)
 
 
+WHOLE_ETCD = ("quorum-loss", "etcd-nospace")
 UNUSED = {
     "correlation": "the correlation of delays and losses (each message is drawn by itself)",
     "limit": "the limit of a bandwidth's queue",
